@@ -7,7 +7,6 @@ is left as it is, because ``apply`` visits the containers and the activations as
 import torch
 from torch import Generator, nn
 from torch.nn.parameter import is_lazy
-from torch.nn.utils import parametrize
 
 from blockbook._checks import require_finite, require_module
 
@@ -17,14 +16,17 @@ def _linear(function: str, module: object) -> nn.Linear | None:
     module = require_module(function, module)
     if not isinstance(module, nn.Linear):
         return None
-    if is_lazy(module.weight):
+    # not module.weight: reading a parametrized weight computes it, and spectral_norm then changes its buffers
+    weight = module._parameters.get("weight")
+    if weight is not None and is_lazy(weight):
         raise ValueError(
             f"{function} needs a layer whose shapes are known: run one forward pass first\n  got: {module}"
         )
-    if parametrize.is_parametrized(module):
-        # the weight is computed on each access: what is written into it is lost
+    if not {"weight", "bias"} <= module._parameters.keys():
+        # parametrized or pruned: computed anew before each use, so what is written into it is lost
         raise ValueError(
-            f"{function} needs a layer that holds its own weight: initialise before parametrizing\n  got: {module}"
+            f"{function} needs a layer that holds its own weight and bias: initialise before parametrizing or pruning"
+            f"\n  got: {module}"
         )
     return module
 
@@ -34,8 +36,8 @@ def init_normal(module: nn.Module, std: float = 0.01, *, mean: float = 0.0, gene
 
     Raises:
         TypeError: if ``module`` is not a module, or ``std`` or ``mean`` not a number.
-        ValueError: if ``std`` is negative, ``std`` or ``mean`` not finite, or the layer lazy or
-            parametrized; the layer is unchanged.
+        ValueError: if ``std`` is negative, ``std`` or ``mean`` not finite, or the layer lazy,
+            parametrized or pruned; the layer is unchanged.
     Source:
         Zhang et al., *Dive into Deep Learning*, section "Parameter Initialization".
 
@@ -61,8 +63,8 @@ def init_constant(module: nn.Module, value: float = 1.0) -> None:
 
     Raises:
         TypeError: if ``module`` is not a module or ``value`` not a number.
-        ValueError: if ``value`` is not finite, or the layer lazy or parametrized; the layer is
-            unchanged.
+        ValueError: if ``value`` is not finite, or the layer lazy, parametrized or pruned; the
+            layer is unchanged.
     Source:
         Zhang et al., *Dive into Deep Learning*, section "Parameter Initialization". A constant
         leaves all hidden units alike for ever: it is here to be looked at, not to train with.
@@ -88,8 +90,8 @@ def init_xavier(module: nn.Module, gain: float = 1.0, *, generator: Generator | 
 
     Raises:
         TypeError: if ``module`` is not a module or ``gain`` not a number.
-        ValueError: if ``gain`` is negative or not finite, or the layer lazy or parametrized; the
-            layer is unchanged.
+        ValueError: if ``gain`` is negative or not finite, or the layer lazy, parametrized or
+            pruned; the layer is unchanged.
     Source:
         Glorot & Bengio (2010), *Understanding the difficulty of training deep feedforward neural
         networks*, equation 16.
@@ -112,7 +114,7 @@ def init_42(module: nn.Module) -> None:
 
     Raises:
         TypeError: if ``module`` is not a module.
-        ValueError: if the layer is lazy or parametrized; the layer is unchanged.
+        ValueError: if the layer is lazy, parametrized or pruned; the layer is unchanged.
     Source:
         Zhang et al., *Dive into Deep Learning*, section "Parameter Initialization".
 
@@ -135,7 +137,7 @@ def my_init(module: nn.Module, *, generator: Generator | None = None) -> None:
 
     Raises:
         TypeError: if ``module`` is not a module.
-        ValueError: if the layer is lazy or parametrized; the layer is unchanged.
+        ValueError: if the layer is lazy, parametrized or pruned; the layer is unchanged.
     Source:
         Zhang et al., *Dive into Deep Learning*, section "Parameter Initialization".
 

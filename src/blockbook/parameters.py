@@ -161,6 +161,8 @@ def count_parameters(module: nn.Module, *, trained: bool | None = None) -> int:
     72
     """
     require_module("count_parameters", module)
+    if trained is not None and not isinstance(trained, bool):
+        raise TypeError(f"count_parameters needs trained to be True, False or None\n  got: {trained!r}")
     if unknown := [name for name, parameter in module.named_parameters() if is_lazy(parameter)]:
         raise ValueError(f"count_parameters needs known shapes: run one forward pass first\n  lazy: {unknown}")
     return sum(p.numel() for p in module.parameters() if trained is None or p.requires_grad == trained)

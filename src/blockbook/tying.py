@@ -45,9 +45,9 @@ def relation(first: Tensor, second: Tensor) -> Relation:
     """Say how two tensors are related, from the strongest relation to the weakest.
 
     - ``"tied"``: they are one object, with one gradient.
-    - ``"aliased"``: two objects in one memory. A write through one shows in the other, so a test
-      by writing and reading takes them for tied, but each has a gradient of its own.
-    - ``"equal"``: equal values in memory of their own.
+    - ``"aliased"``: two objects with one memory and layout. A write through one shows in the other,
+      so a test by writing and reading takes them for tied, but each has a gradient of its own.
+    - ``"equal"``: equal values, otherwise.
     - ``"different"``: anything else.
 
     Raises:
@@ -112,7 +112,7 @@ def untie(module: nn.Module) -> tuple[tuple[str, ...], ...]:
     """Give every name inside a module a tensor of its own and return the groups that were tied.
 
     Values are kept, gradients of what was tied are dropped, and a module used twice becomes two modules. Pass the
-    returned groups to :func:`restore_ties` to tie the parameters again. Make the optimizer
+    returned groups to :func:`blockbook.restore_ties` to tie the parameters again. Make the optimizer
     afterwards: one made before knows nothing of the new parameters.
 
     Raises:
@@ -131,7 +131,7 @@ def untie(module: nn.Module) -> tuple[tuple[str, ...], ...]:
     >>> tied_groups(net)
     ()
     """
-    groups = tied_groups(module)
+    groups = tied_groups(require_module("untie", module))
     places = {place.name: place for place in slots(module)}
     if lazy := [name for group in groups for name in group if is_lazy(places[name].tensor)]:
         raise ValueError(f"untie needs known shapes: run one forward pass first\n  lazy: {lazy}")
@@ -139,7 +139,7 @@ def untie(module: nn.Module) -> tuple[tuple[str, ...], ...]:
     seen: set[int] = set()
     for place in list(slots(module)):
         if id(place.tensor) in seen:
-            setattr(place.owner, place.attribute, _own_copy(place.tensor))
+            setattr(place.owner, place.attribute, _own_copy(place))
         seen.add(id(place.tensor))
     for first, *_ in groups:
         # a gradient summed over the uses belongs to none of them
@@ -150,16 +150,17 @@ def untie(module: nn.Module) -> tuple[tuple[str, ...], ...]:
 def restore_ties(module: nn.Module, groups: Iterable[Iterable[str]], *, overwrite: bool = False) -> None:
     """Tie the names of each group again; all hold what the first name of the group holds.
 
-    Take the groups from :func:`tied_groups` before a step that breaks ties, such as
+    Take the groups from :func:`blockbook.tied_groups` before a step that breaks ties, such as
     ``load_state_dict(assign=True)`` or ``to_empty``.
 
     Raises:
         TypeError: if ``module`` is not a module, or a group not a collection of strings.
-        ValueError: if a name is unknown, if parameters and buffers, shapes, dtypes or devices
-            are mixed in a group, or if values differ, unless ``overwrite=True`` allows the values
-            of the first name to replace the others; the module is unchanged.
+        ValueError: if a name is unknown or in two groups, if parameters and buffers, shapes,
+            dtypes or devices are mixed in a group, or if values differ, unless
+            ``overwrite=True`` allows the values of the first name to replace the others; the
+            module is unchanged.
     Source:
-        The tie of :func:`tie`, for any number of names.
+        The tie of :func:`blockbook.tie`, for any number of names.
 
     >>> from torch import nn
     >>> from blockbook import restore_ties, tied_groups, untie
@@ -171,13 +172,18 @@ def restore_ties(module: nn.Module, groups: Iterable[Iterable[str]], *, overwrit
     """
     places = {place.name: place for place in slots(require_module("restore_ties", module))}
     checked: list[list[Slot]] = []
-    for group in groups:
-        names = group if isinstance(group, str) else list(group)
-        if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+    taken: set[tuple[int, str]] = set()
+    for group in groups if isinstance(groups, Iterable) else [groups]:
+        names = list(group) if isinstance(group, Iterable) and not isinstance(group, str) else None
+        if names is None or not all(isinstance(name, str) for name in names):
             raise TypeError(f"restore_ties needs groups of names\n  got: {group!r}")
         if unknown := [name for name in names if name not in places]:
             raise ValueError(f"restore_ties needs names of the module's parameters or buffers\n  got: {unknown}")
         members = [places[name] for name in names]
+        # two names may stand for one place, where a module is used twice
+        if again := [place.name for place in members if (id(place.owner), place.attribute) in taken]:
+            raise ValueError(f"restore_ties needs each name in one group\n  in two: {again}")
+        taken.update((id(place.owner), place.attribute) for place in members)
         for other in members[1:]:
             first = members[0]
             if first.kind != other.kind:
@@ -200,7 +206,7 @@ def _parameter(role: str, module: nn.Module, name: str) -> nn.Parameter:
     require_module("tie", module)
     if not isinstance(name, str):
         raise TypeError(f"tie needs the name of a parameter, a string\n  got: {name!r}")
-    own = dict(module.named_parameters(recurse=False))
+    own = dict(module.named_parameters(recurse=False, remove_duplicate=False))
     if name not in own:
         raise ValueError(f"tie needs a parameter of that name in both modules\n  {role}: {list(own)}\n  name: {name!r}")
     return own[name]
@@ -239,6 +245,6 @@ def _copy_repeated_modules(module: nn.Module, seen: set[int]) -> None:
         _copy_repeated_modules(child, seen)
 
 
-def _own_copy(tensor: Tensor) -> Tensor:
-    own = tensor.detach().clone()
-    return nn.Parameter(own, requires_grad=tensor.requires_grad) if isinstance(tensor, nn.Parameter) else own
+def _own_copy(place: Slot) -> Tensor:
+    own = place.tensor.detach().clone()
+    return nn.Parameter(own, requires_grad=place.tensor.requires_grad) if place.kind == "parameter" else own

@@ -1,0 +1,123 @@
+"""Execute the pages that a build reads, ahead of the reading and several at a time."""
+
+import os
+import re
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import myst_nb.core.execute
+import nbclient
+from myst_nb.core.execute.base import NotebookClientBase
+from myst_nb.core.read import create_nb_reader
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.errors import SphinxError
+from traitlets.config import Config
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "blockbook"
+os.environ["JUPYTER_PATH"] = str(Path(__file__).with_name("jupyter"))
+
+# kernels spend most of their start waiting, so there may be more of them than cores
+WORKERS = (os.cpu_count() or 1) + 2
+_executions: dict[Path, "Future[NotebookNode]"] = {}
+# what was executed for the page that is being read
+finished: dict[Path, NotebookNode] = {}
+_pool: ThreadPoolExecutor | None = None
+
+
+class CellError(SphinxError):
+    """A cell that did not do what its page says it does."""
+
+    category = "A cell failed"
+
+
+def execute(path: Path, notebook: NotebookNode, timeout: int) -> NotebookNode:
+    """Run the cells of a page in a kernel and a folder of its own, and note how long they took."""
+    page, started = path.relative_to(ROOT), time.monotonic()
+    with TemporaryDirectory() as folder, TemporaryDirectory() as sockets:
+        # sockets in a private folder: no ports to take, and no warning about unencrypted ones
+        manager = {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"} if os.name == "posix" else {}
+        client = nbclient.NotebookClient(
+            notebook,
+            timeout=timeout,
+            ipython_hist_file="",
+            resources={"metadata": {"path": folder}},
+            config=Config({"KernelManager": manager}),
+        )
+        try:
+            client.execute()
+        except CellExecutionError as error:
+            raise CellError(f"{page}, code cell {client.code_cells_executed}: {_one_line(error)}") from None
+        except (CellTimeoutError, DeadKernelError) as error:
+            reason = f"ran longer than {timeout} s" if isinstance(error, CellTimeoutError) else "the kernel died"
+            raise CellError(f"{page}, code cell {client.code_cells_executed + 1}: {reason}") from None
+    code = (cell for cell in notebook.cells if cell.cell_type == "code")
+    for number, cell in enumerate(code, 1):
+        errors = [output for output in cell.outputs if output.output_type == "error"]
+        if "raises-exception" in cell.metadata.get("tags", ()) and not errors:
+            raise CellError(f"{page}, code cell {number}: is tagged raises-exception and raised nothing")
+        for output in errors:
+            # the traceback names files of this machine
+            output.traceback = [f"{output.ename}: {output.evalue}"]
+    notebook.metadata["seconds"] = time.monotonic() - started
+    return notebook
+
+
+def _one_line(error: CellExecutionError) -> str:
+    """Return the error and the line of the cell that raised it."""
+    line = re.search(r"^-+> \d+ (.*)$", error.traceback, re.MULTILINE)
+    where = f" (in: {line[1].strip()})" if line else ""
+    return f"{error.ename}: {error.evalue}".replace("\n", " ").strip() + where
+
+
+class AheadClient(NotebookClientBase):
+    """Give MyST-NB the page that was, or is being, executed."""
+
+    def start_client(self) -> None:
+        executed = _executions.pop(self.path).result()
+        self.notebook.metadata["language_info"] = executed.metadata["language_info"]
+        for cell, done in zip(self.notebook.cells, executed.cells, strict=True):
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = done.outputs, done.execution_count
+        finished[self.path] = executed
+
+
+def start_executions(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    global _pool
+    _pool = ThreadPoolExecutor(WORKERS)
+    for docname in docnames:
+        path = Path(env.doc2path(docname))
+        text = path.read_text(encoding="utf-8")
+        if reader := create_nb_reader(str(path), env.myst_config, env.mystnb_config, text):
+            _executions[path] = _pool.submit(execute, path, reader.read(text), env.mystnb_config.execution_timeout)
+
+
+def note_package_and_report(app: Sphinx, doctree: Any) -> None:
+    """Read an executed page again when the package that it runs has changed; say what was read."""
+    env = app.env
+    spent = "   read"
+    if executed := finished.pop(Path(env.doc2path(env.docname)), None):
+        for source in PACKAGE.rglob("*.py"):
+            env.note_dependency(str(source))
+        spent = f"{executed.metadata['seconds']:5.1f} s"
+    print(f"{app.config.language[:2]}  {env.docname:28}{spent}", flush=True)
+
+
+def stop_executions(app: Sphinx, exception: Exception | None) -> None:
+    if _pool:
+        _pool.shutdown(cancel_futures=True)
+    _executions.clear()
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    myst_nb.core.execute.NotebookClientDirect = AheadClient
+    app.connect("env-before-read-docs", start_executions, priority=900)
+    app.connect("doctree-read", note_package_and_report, priority=900)
+    app.connect("build-finished", stop_executions)
+    return {"parallel_read_safe": False, "parallel_write_safe": True}

@@ -1,0 +1,94 @@
+"""What a page shows, as text that a person can read and a test can compare.
+
+A page has one transcript for both languages: its cells with all they printed, returned or raised,
+then the claims of *What we proved* in both languages, then a digest of each section's prose.
+"""
+
+import doctest
+import hashlib
+import re
+from pathlib import Path
+
+from _pytest.doctest import _get_checker
+from bs4 import BeautifulSoup
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).parents[2]
+TRANSCRIPTS = ROOT / "tests" / "transcripts"
+LANGUAGES = ("en", "zh")
+PROSE = "=== what the prose states ==="
+CELL = re.compile(
+    r"^```\{code-cell\} python\n(?P<tags>---\n.*?\n---\n|(?::[^\n]*\n)*)\n?(?P<source>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+CLAIM = re.compile(r"^- (?P<sentence>.*?)\s*\[[^]]*\]\(#(?P<label>proof-[\w-]+)\)$", re.MULTILINE)
+
+
+def transcript(notebook: NotebookNode, prose: dict[str, str]) -> str:
+    """Write an executed page and what its prose states in each language."""
+    return f"{session(notebook)}\n{PROSE}\n\n{_statements(prose)}"
+
+
+def session(notebook: NotebookNode) -> str:
+    """Write an executed page as a session log."""
+    blocks = []
+    code = (cell for cell in notebook.cells if cell.cell_type == "code")
+    for number, cell in enumerate(code, 1):
+        tags = "".join(f"  [{tag}]" for tag in cell.metadata.get("tags", ()))
+        blocks.append((f"In {number}:{tags}", cell.source))
+        for output in cell.outputs:
+            if output.output_type == "stream":
+                blocks.append((f"{output.name} {number}:", output.text))
+            elif output.output_type == "error":
+                blocks.append((f"raised {number}:", f"{output.ename}: {output.evalue}"))
+            else:
+                blocks += [(f"{kind} {number}:", _facts(kind, data)) for kind, data in sorted(output.data.items())]
+    return _joined(blocks)
+
+
+def _statements(prose: dict[str, str]) -> str:
+    blocks = []
+    claims = {language: {m["label"]: m["sentence"] for m in CLAIM.finditer(prose[language])} for language in LANGUAGES}
+    for label in claims["en"]:
+        blocks.append((f"{label}:", "\n".join(claims[language].get(label, "") for language in LANGUAGES)))
+    for language in LANGUAGES:
+        blocks.append((f"prose {language}:", "\n".join(_prose_digests(prose[language]))))
+    return _joined(blocks)
+
+
+def _joined(blocks: list[tuple[str, str]]) -> str:
+    return "\n".join(f"{head}\n{_indented(body)}\n" for head, body in blocks)
+
+
+def agrees(accepted: str, found: str) -> bool:
+    """Compare exactly, but for the last printed digit of floats, as pytest's NUMBER option for doctests does."""
+    return _get_checker().check_output(accepted, found, doctest.register_optionflag("NUMBER"))
+
+
+def accepted_session(page: str) -> str:
+    """Return the session part of a page's transcript, empty if it has none."""
+    path = TRANSCRIPTS / f"{page}.txt"
+    return path.read_text(encoding="utf-8").partition(f"\n{PROSE}\n")[0] if path.exists() else ""
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}".rstrip() for line in text.strip("\n").splitlines())
+
+
+def _facts(kind: str, data: str) -> str:
+    """Return plain text as it is, and of anything else its words and a digest of its form."""
+    if kind == "text/plain":
+        return data
+    words = list(BeautifulSoup(data, "html.parser").stripped_strings)
+    # another processor moves a curve by less than anyone can see: digest the form, not the coordinates
+    form = re.sub(r"[-+]?\d+\.\d+", "#", data) if kind == "image/svg+xml" else data
+    return f"{_digest(form)} {' | '.join(words)}"
+
+
+def _prose_digests(source: str) -> list[str]:
+    sections = re.split(r"^(?=#+ )", CELL.sub("", source), flags=re.MULTILINE)
+    return [f"{_digest(section)} {section.splitlines()[0]}" for section in sections if section.startswith("#")]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,57 @@
+"""The pages as they are written, as the build executed them, and as it published them."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import nbformat
+from bs4 import BeautifulSoup, Tag
+from transcripts import CELL
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+HTML = ROOT / "build" / "html"
+WORK = ROOT / "build" / "work"
+
+PAGES = sorted(path.relative_to(DOCS / "en").with_suffix("").as_posix() for path in (DOCS / "en").rglob("*.md"))
+EXECUTED = [page for page in PAGES if CELL.search((DOCS / "en" / f"{page}.md").read_text(encoding="utf-8"))]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell that the build published: what it shows, and the labels that stand right before it."""
+
+    source: str
+    output: str
+    folded: bool
+
+
+def written(language: str, page: str) -> str:
+    return (DOCS / language / f"{page}.md").read_text(encoding="utf-8")
+
+
+def executed(language: str, page: str) -> nbformat.NotebookNode:
+    return nbformat.read(WORK / language / "jupyter_execute" / f"{page}.ipynb", as_version=4)
+
+
+@cache
+def published(language: str, page: str) -> Tag:
+    return BeautifulSoup((HTML / language / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
+
+
+def cells(language: str, page: str) -> list[Cell]:
+    return [
+        Cell(
+            source="\n".join(part.get_text() for part in cell.select(".cell_input pre")).strip(),
+            output="\n".join(part.get_text() for part in cell.select(".cell_output > *")).strip(),
+            folded=cell.find("details", class_="hide") is not None,
+        )
+        for cell in published(language, page).select("div.cell")
+    ]
+
+
+def output(language: str, page: str, code: str, occurrence: int = 0) -> str:
+    """Return what the page shows below the cell whose source ends with ``code``."""
+    found = [cell for cell in cells(language, page) if cell.source.endswith(code)]
+    assert found, f"{language}/{page} has no cell that ends with {code!r}"
+    return found[occurrence].output
