@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from pages import cells, output
+from pages import cells, output, published
 from transcripts import LANGUAGES
 
 pytestmark = [pytest.mark.usefixtures("site"), pytest.mark.parametrize("language", LANGUAGES)]
@@ -82,3 +82,11 @@ def test_fixed_hidden_mlp_of_the_seed_is_there(language: str) -> None:
     source = shown(language, "blocks/forward", "torch.rand((20, 20), requires_grad=False)")[0]
     assert "class FixedHiddenMLP(nn.Module)" in source
     assert "while X.abs().sum() > 1" in "\n".join(shown(language, "blocks/forward", "while"))
+
+
+def test_depth_plot_is_drawn_into_the_page(language: str) -> None:
+    (plot,) = published(language, "parameters/initialization").select("div.cell_output .drawing svg")
+    assert {"layer", "std", "normal 0.01", "default", "Xavier", "Kaiming"} <= {
+        text.get_text() for text in plot.select("text")
+    }
+    assert "currentColor" in str(plot)

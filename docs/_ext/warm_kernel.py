@@ -24,7 +24,6 @@ PRELOAD = [
     "numpy",
     "matplotlib.pyplot",
     "matplotlib.backends.backend_svg",
-    "matplotlib_inline.backend_inline",
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "ipykernel.inprocess",
@@ -42,6 +41,8 @@ def start() -> bool:
         return False
     # debugpy, once imported, would warn in each kernel about Python's frozen modules
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+    # matplotlib, imported before there is a kernel, would not draw into it
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     multiprocessing.set_forkserver_preload(PRELOAD)
     forkserver.ensure_running()
     owner = os.getpid()
