@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from bs4 import BeautifulSoup
 from pages import EXECUTED, executed, written
-from transcripts import CELL, LANGUAGES
+from transcripts import CELL, LANGUAGES, words
 
 REVIEWED = tomllib.loads(Path(__file__).with_name("claims_reviewed.toml").read_text(encoding="utf-8"))
 # sources: years and numbers of sections are not results
@@ -45,7 +44,7 @@ def evidence(language: str, page: str) -> list[str]:
             parts = [cell.source]
             for output in cell.outputs:
                 parts += [output.get("text", ""), output.get("evalue", "")]
-                parts += [BeautifulSoup(data, "html.parser").get_text(" ") for data in output.get("data", {}).values()]
+                parts += [" ".join(words(data)) for data in output.get("data", {}).values()]
             shown.append(plain("\n".join(parts)))
     return shown
 
@@ -84,12 +83,12 @@ def test_numbers_and_code_in_the_prose_are_covered(language: str, page: str) -> 
             continue
         # the introduction and the summary speak of the whole page
         seen = section.evidence if section.evidence and section is not every[0] else whole
-        numbers, words = set(NUMBER.findall(seen)), set(WORD.findall(whole))
+        numbers, names = set(NUMBER.findall(seen)), set(WORD.findall(whole))
         uncovered += [(section.heading, number) for number in section.numbers if number not in numbers | set(reviewed)]
         uncovered += [
             (section.heading, code)
             for code in section.code
-            if code not in reviewed and not set(WORD.findall(plain(code))) <= words
+            if code not in reviewed and not set(WORD.findall(plain(code))) <= names
         ]
     assert uncovered == []
 
