@@ -90,7 +90,7 @@ def words(data: str) -> list[str]:
     # a drawing begins with an XML declaration, which an HTML parser warns about
     output = BeautifulSoup(data.removeprefix(XML_DECLARATION), "html.parser")
     labels = output.select("svg text")
-    return [label.get_text() for label in labels] or list(output.stripped_strings)
+    return [" ".join(label.get_text().split()) for label in labels] or list(output.stripped_strings)
 
 
 def _prose_digests(source: str) -> list[str]:
