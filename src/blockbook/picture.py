@@ -58,17 +58,17 @@ def picture(module: nn.Module) -> Picture:
     >>> from blockbook import picture
     >>> shared = nn.Linear(8, 8)
     >>> picture(nn.Sequential(nn.Linear(4, 8), shared, nn.ReLU(), shared))
-    Sequential         112
-    ├─ 0 Linear         40
-    │  ├─ weight (8, 4) 32
-    │  └─ bias (8,)      8
-    ├─ 1 Linear         72
-    │  ├─ weight (8, 8) 64
-    │  └─ bias (8,)      8
-    ├─ 2 ReLU            0
-    └─ 3 Linear         72 ≡ 1
-       ├─ weight (8, 8) 64 ≡ 1.weight
-       └─ bias (8,)      8 ≡ 1.bias
+    Sequential          112
+    ├─ 0 Linear          40
+    │  ├─ weight (8, 4)  32
+    │  └─ bias (8,)       8
+    ├─ 1 Linear          72
+    │  ├─ weight (8, 8)  64
+    │  └─ bias (8,)       8
+    ├─ 2 ReLU             0
+    └─ 3 Linear          72 ≡ 1
+       ├─ weight (8, 8)  64 ≡ 1.weight
+       └─ bias (8,)       8 ≡ 1.bias
     """
     root = _module_node("", "", require_module("picture", module), {})
     lines = list(_text_lines(root, "", ""))
