@@ -5,13 +5,13 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: html test accept lint serve clean
+.PHONY: html test accept lint mutants serve clean
 
 html: $(INSTALLED) ## build both languages into build/html
 	@$(BIN)/python docs/build.py
 
 test: html ## run the package's tests, every doctest and the checks on the built pages
-	@$(BIN)/pytest --doctest-modules
+	@$(BIN)/pytest --doctest-modules --cov
 
 accept: html ## rewrite the transcripts, and show what changed
 	@$(BIN)/pytest tests/test_pages.py -k transcript -q --snapshot-update
@@ -22,6 +22,9 @@ lint: $(INSTALLED) ## check style, types and spelling
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/codespell
+
+mutants: $(INSTALLED) ## change one thing at a time in a copy, and list what no check notices; KINDS="prose_word package"
+	@$(BIN)/python tests/mutants.py $(KINDS)
 
 serve: html ## read the site at http://127.0.0.1:8000
 	@echo "Serving on http://127.0.0.1:$(PORT)/ (Ctrl-C stops)"

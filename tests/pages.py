@@ -31,6 +31,9 @@ def written(language: str, page: str) -> str:
 
 
 def executed(language: str, page: str) -> nbformat.NotebookNode:
+    """Return the notebook that the build executed, an empty one for a page without cells."""
+    if page not in EXECUTED:
+        return nbformat.v4.new_notebook()
     return nbformat.read(WORK / language / "jupyter_execute" / f"{page}.ipynb", as_version=4)
 
 

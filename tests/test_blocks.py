@@ -309,9 +309,9 @@ def test_fixed_hidden_mlp_refuses_values_that_are_not_finite(weight, value):
     nn.init.constant_(net.linear.weight, weight)
     with (
         time_limit(20),
-        refuses(ValueError, "FixedHiddenMLP needs finite hidden values", "got: 20 of 40 infinite or NaN", net),
+        refuses(ValueError, "FixedHiddenMLP needs finite hidden values", "got: 20 of 60 infinite or NaN", net),
     ):
-        net(torch.stack([torch.ones(20), torch.full((20,), value)]))
+        net(torch.stack([torch.ones(20), torch.ones(20), torch.full((20,), value)]))
 
 
 @given(st.lists(st.floats(width=32, allow_nan=True, allow_infinity=True), min_size=2, max_size=2))

@@ -92,7 +92,7 @@ class TranscriptExtension(SingleFileSnapshotExtension):
 
 
 @each_language
-@each_executed_page
+@each_page
 def test_transcript(language: str, page: str, snapshot: Any) -> None:
     prose = {each: written(each, page) for each in LANGUAGES}
     assert transcript(executed(language, page), prose) == snapshot(extension_class=TranscriptExtension, name=page)
@@ -100,8 +100,29 @@ def test_transcript(language: str, page: str, snapshot: Any) -> None:
 
 def test_transcripts_are_of_pages() -> None:
     assert {path.relative_to(TRANSCRIPTS).with_suffix("").as_posix() for path in TRANSCRIPTS.rglob("*.txt")} == set(
-        EXECUTED
+        PAGES
     )
+
+
+@pytest.mark.parametrize(
+    ("accepted", "found"),
+    [
+        ("In 1:\n    lr=0.1\n", "In 1:\n    lr=0.2\n"),
+        ("In 1:\n    atol=1e-6\n", "In 1:\n    atol=2e-6\n"),
+        ("text/plain 1:\n    tensor([2., 2.])\n", "text/plain 1:\n    tensor([1., 2.])\n"),
+        ("text/plain 1:\n    (0.5, 1e-04)\n", "text/plain 1:\n    (0.5, 2e-04)\n"),
+        ("text/plain 1:\n    0.123\n", "text/plain 1:\n    0.124\n"),
+        ("text/plain 1:\n    tensor([0.0487])\n", "text/plain 1:\n    tensor([0.0489])\n"),
+        ("text/plain 1:\n    tensor([0.0487])\n", "text/plain 1:\n    tensor([0.0487, 0.0487])\n"),
+        ("proof-x:\n    It is 1.2345.\n", "proof-x:\n    It is 1.2346.\n"),
+    ],
+)
+def test_transcripts_differ(accepted: str, found: str) -> None:
+    assert not agrees(accepted, found)
+
+
+def test_transcripts_agree_but_for_the_last_of_four_decimals() -> None:
+    assert agrees("stdout 1:\n    tensor([ 0.0487, -1.2000e-05])\n", "stdout 1:\n    tensor([ 0.0488, -1.1999e-05])\n")
 
 
 @each_page

@@ -1,4 +1,5 @@
 import copy
+import re
 
 import pytest
 import torch
@@ -125,6 +126,7 @@ def test_table_is_html_with_the_cells_of_the_text():
     tree = Tree(table._repr_html_())
     header = [text for tag, text in tree.text if tag == "th"]
     cells = [text for tag, text in tree.text if tag == "td"]
+    assert {tag for tag, _ in tree.text} == {"th", "td"}
     assert header == repr(table).splitlines()[0].split()
     assert tree.tags.count("td") == len(table) * len(header)
     assert cells[:7] == ["scale", "parameter", "()", "1", "float32", "yes", "yes"]
@@ -235,6 +237,8 @@ def test_get_tensor_suggests_the_nearest_names(name, nearest):
     net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
     rule = "get_tensor needs the name of a parameter or buffer"
     with refuses(ValueError, rule, f"got: {name!r}\n  nearest: {nearest}", net):
+        get_tensor(net, name)
+    with pytest.raises(ValueError, match=rf"{re.escape(nearest)}\Z"):
         get_tensor(net, name)
 
 

@@ -404,6 +404,13 @@ def test_untie_separates_modules_that_hold_nothing():
     assert net[0] is relu is not net[1]
 
 
+def test_untie_goes_on_behind_a_child_that_is_none():
+    net = used_twice()
+    net._modules = {"none": None, **net._modules}
+    assert untie(net) == (("0.weight", "2.weight"),)
+    assert net[1] is not net[3]
+
+
 def test_untie_leaves_a_module_without_ties_as_it_is():
     net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     net.add_module("none", None)
