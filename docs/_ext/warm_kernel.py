@@ -1,22 +1,24 @@
 """A kernel that starts in a fraction of the time: forked from a process that has imported torch.
 
-The standard library's forkserver imports the packages below once; each page's kernel is a fresh
-fork of it. Where there is no forkserver, jupyter_client's own provisioner starts a stock kernel.
+The standard library's forkserver imports the packages below once; the two builds and each page's
+kernel are fresh forks of it. Where that does not work, jupyter_client's own provisioner starts stock kernels.
 """
 
 import multiprocessing
 import os
-import threading
+import sys
 from importlib.metadata import EntryPoint
-from multiprocessing import forkserver
+from multiprocessing import connection, forkserver, util
+from multiprocessing.context import BaseContext
 from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
 NAME = "warm"
+STOCK = "BLOCKBOOK_STOCK_KERNELS"
 
-# never blockbook itself: its sources may change between two builds of one server
+# never blockbook itself, nor docs/_ext: they may change between two builds of one server
 PRELOAD = [
     "torch",
     "torch._dynamo",
@@ -33,29 +35,64 @@ PRELOAD = [
     "jedi",
     "pdb",
     "multiprocessing.popen_forkserver",
+    "myst_nb.sphinx_ext",
+    "sphinx.builders.html",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_book_theme",
+    "sphinx_copybutton",
+    "sphinxcontrib.katex",
 ]
 
 
-def start() -> bool:
-    """Start the server and make its kernels the default; return whether that worked."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return False
-    # debugpy, once imported, would warn in each kernel about Python's frozen modules
-    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
-    multiprocessing.set_forkserver_preload(PRELOAD)
-    forkserver.ensure_running()
-    owner = os.getpid()
+def start() -> BaseContext:
+    """Start the server if it does not run, and return the way to start processes from it, or the stock way."""
+    context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+    if os.environ.get(STOCK):
+        reason = f"{STOCK} is set"
+    elif sys.platform != "linux":
+        reason = "only Linux forks safely"
+    else:
+        # debugpy, once imported, would warn in each kernel about Python's frozen modules
+        os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+        multiprocessing.set_forkserver_preload(PRELOAD)
+        trial = context.Process(target=os.getpid)
+        try:
+            trial.start()
+            trial.join()
+            if trial.exitcode == 0:
+                return context
+            reason = f"a forked process ended with {trial.exitcode}"
+        except (OSError, EOFError) as error:
+            reason = f"the forkserver failed ({error!r})"
+    _use_stock(reason)
+    return multiprocessing.get_context("spawn")
 
-    def ensure_running() -> None:
-        # Sphinx's children inherit the server, but it is not theirs to wait for
-        if os.getpid() == owner:
-            type(forkserver._forkserver).ensure_running(forkserver._forkserver)
 
-    forkserver._forkserver.ensure_running = ensure_running
+def stop() -> None:
+    """Stop the server, and wait until it and all that hold on to it are gone."""
+    if forkserver._forkserver._forkserver_pid is not None:
+        forkserver._forkserver._stop()
+    # multiprocessing removes its folder at exit, when the one around it is gone
+    util._run_finalizers()
+
+
+def _use_stock(reason: str) -> None:
+    if os.environ.get(STOCK) != "noted":
+        print(f"Stock kernels, which take longer: {reason}.", flush=True)
+    os.environ[STOCK] = "noted"
+
+
+def join_server() -> None:
+    """In a build's process: end with the driver, and have kernels start from the server that it came from."""
+    _end_with_parent(os.getpid())
+    if os.environ.get(STOCK):
+        return
+    # this process is the server's child, and would start a server of its own
+    forkserver._forkserver.ensure_running = lambda: None
     factory = KernelProvisionerFactory.instance()
     factory.provisioners[NAME] = EntryPoint(NAME, f"{__name__}:WarmProvisioner", factory.GROUP_NAME)
     factory.default_provisioner_name = NAME
-    return True
 
 
 class WarmProvisioner(LocalProvisioner):
@@ -66,11 +103,21 @@ class WarmProvisioner(LocalProvisioner):
         process = multiprocessing.get_context("forkserver").Process(
             target=_run_kernel, args=(arguments, kwargs.get("cwd"), kwargs.get("env", dict(os.environ)))
         )
-        process.start()
+        try:
+            process.start()
+        except (OSError, EOFError) as error:
+            _use_stock(f"the forkserver failed ({error!r})")
+            return await super().launch_kernel(cmd, **kwargs)
         self.process = _Popen(process)
         self.pid = self.pgid = process.pid
         self.cwd = kwargs.get("cwd")
         return self.connection_info
+
+    async def kill(self, restart: bool = False) -> None:
+        await super().kill(restart)
+        # else the manager finds it alive, and looks again after 0.1 s
+        if self.process:
+            self.process.wait()
 
 
 class _Popen:
@@ -96,30 +143,41 @@ class _Popen:
 
 def _run_kernel(arguments: list[str], cwd: str | None, env: dict[str, str]) -> None:
     os.setsid()
-    _end_with_parent()
+    # with all that its cells may have started
+    _end_with_parent(-os.getpid())
+    # an open copy of this pipe would keep the server alive
+    os.close(forkserver._forkserver._forkserver_alive_fd)
     os.environ.clear()
     os.environ.update(env)
     if cwd:
         os.chdir(cwd)
 
+    sys.argv[1:] = arguments
+
     import numpy
     from ipykernel.kernelapp import IPKernelApp
 
-    # Python reseeds its generator after a fork, numpy does not
+    # Python reseeds its generator after a fork, these do not
     numpy.random.seed()
+    if torch := sys.modules.get("torch"):
+        torch.seed()
     app = IPKernelApp.instance(parent_handle=os.getppid())
     app.initialize(arguments)
     app.start()
 
 
-def _end_with_parent() -> None:
-    """Leave when the build is gone, even if it was killed."""
-    # an open copy of this pipe would keep the server alive
-    os.close(forkserver._forkserver._forkserver_alive_fd)
-    parent = multiprocessing.parent_process()
+def _end_with_parent(whom: int) -> None:
+    """Have the system end a process, or the group of a negative number, when the parent is gone, even if killed.
 
-    def watch() -> None:
-        parent.join()
+    A thread that watched would never run while a cell computes without releasing the interpreter's lock.
+    """
+    if sys.platform != "linux":
+        return
+    import fcntl
+
+    pipe = multiprocessing.parent_process().sentinel
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, whom)
+    # SIGIO, which ends whoever does not expect it
+    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
+    if connection.wait([pipe], 0):
         os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
