@@ -20,6 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 LANGUAGES = {"en": "en", "zh": "zh_CN"}
+STOPS = {signal.SIGINT, signal.SIGTERM}
 
 
 def digest(*paths: Path, more: str = "") -> str:
@@ -141,8 +142,11 @@ def _run_sphinx(folders: list[str], work: Path, inputs: dict[str, str]) -> bool:
     context = warm_kernel.start()
     processes = {folder: context.Process(target=build_language, args=(folder, work)) for folder in folders}
     try:
+        # a process that is half started could not be ended
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         for process in processes.values():
             process.start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         for folder, process in processes.items():
             process.join()
             if process.exitcode == 0:

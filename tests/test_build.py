@@ -212,7 +212,8 @@ def test_a_build_stopped_at_any_moment_leaves_nothing(how: str, tmp_path: Path) 
             time.sleep(duration * (attempt - moments.random()) / 7)
             (os.killpg if how == "Ctrl-C" else os.kill)(process.pid, SIGNALS[how])
         output, _ = process.communicate(timeout=60)
-        assert "Traceback" not in output
+        # before the first line of ours runs, Python reports it in its own way
+        assert "Traceback" not in output or time.monotonic() - started < duration / 5, output
         _wait_until_nothing_runs(site)
         duration = duration or time.monotonic() - started
         if site.html.exists() and site.published() not in whole:

@@ -6,7 +6,9 @@ kernel are fresh forks of it. Where that does not work, jupyter_client's own pro
 
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 from importlib.metadata import EntryPoint
 from multiprocessing import connection, forkserver, util
 from multiprocessing.context import BaseContext
@@ -56,22 +58,38 @@ def start() -> BaseContext:
         # debugpy, once imported, would warn in each kernel about Python's frozen modules
         os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
         multiprocessing.set_forkserver_preload(PRELOAD)
-        trial = context.Process(target=os.getpid)
-        try:
-            trial.start()
-            trial.join()
-            if trial.exitcode == 0:
-                return context
-            reason = f"a forked process ended with {trial.exitcode}"
-        except (OSError, EOFError) as error:
-            reason = f"the forkserver failed ({error!r})"
+        # the server inherits this: Ctrl-C is for the driver to answer
+        answer = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        forkserver.ensure_running()
+        signal.signal(signal.SIGINT, answer)
+        failures: list[str] = []
+        # it waits for the imports; a thread can be left waiting
+        trial = threading.Thread(target=_try_fork, args=(context, failures), daemon=True)
+        trial.start()
+        trial.join()
+        if not failures:
+            return context
+        reason = failures[0]
     _use_stock(reason)
     return multiprocessing.get_context("spawn")
 
 
+def _try_fork(context: BaseContext, failures: list[str]) -> None:
+    process = context.Process(target=os.getpid)
+    try:
+        process.start()
+        process.join()
+        if process.exitcode != 0:
+            failures.append(f"a forked process ended with {process.exitcode}")
+    except (OSError, EOFError) as error:
+        failures.append(f"the forkserver failed ({error!r})")
+
+
 def stop() -> None:
-    """Stop the server, and wait until it and all that hold on to it are gone."""
-    if forkserver._forkserver._forkserver_pid is not None:
+    """End the server."""
+    if (server := forkserver._forkserver._forkserver_pid) is not None:
+        # it would else wait for all that hold on to it, and an interrupted start may be among them
+        os.kill(server, signal.SIGKILL)
         forkserver._forkserver._stop()
     # multiprocessing removes its folder at exit, when the one around it is gone
     util._run_finalizers()
