@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: html test accept lint mutants serve clean
+.PHONY: html test accept lint mutants serve live clean
 
 html: $(INSTALLED) ## build both languages into build/html
 	@$(BIN)/python docs/build.py
@@ -29,6 +29,9 @@ mutants: $(INSTALLED) ## change one thing at a time in a copy, and list what no 
 serve: html ## read the site at http://127.0.0.1:8000
 	@echo "Serving on http://127.0.0.1:$(PORT)/ (Ctrl-C stops)"
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory build/html >/dev/null
+
+live: $(INSTALLED) ## serve at http://127.0.0.1:8000, build on save and reload the pages that are open
+	@$(BIN)/python docs/build.py --live $(PORT)
 
 clean: ## remove what was built; the virtual environment stays
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -26,9 +26,10 @@ extensions = [
     "formulas",
     "page_frame",
     "proof",
+    "rebuild",
 ]
 # what a page can show depends on these too, and Sphinx compares configuration values
-inputs_digest = ""
+inputs_digest = looks_digest = ""
 nitpicky = True
 # torch's and Python's own names: there is no network to fetch their inventories from
 nitpick_ignore_regex = [
@@ -93,4 +94,5 @@ def set_language(app: Sphinx, config: Config) -> None:
 
 def setup(app: Sphinx) -> None:
     app.add_config_value("inputs_digest", "", "env")
+    app.add_config_value("looks_digest", "", "html")
     app.connect("config-inited", set_language, priority=0)

@@ -1,106 +1,240 @@
-"""Build both languages side by side, and publish them together when both are whole."""
+"""Build both languages side by side, and publish them together when both are whole.
+
+Sphinx works in build/work/building on a copy of what the last good build left in build/work/<language>,
+and the copy takes its place when it is whole: a build that fails or is killed changes nothing.
+"""
 
 import argparse
-import multiprocessing
+import fcntl
+import hashlib
 import os
 import shutil
+import signal
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
 LANGUAGES = {"en": "en", "zh": "zh_CN"}
+STOPS = {signal.SIGINT, signal.SIGTERM}
+
+
+def digest(*paths: Path, more: str = "") -> str:
+    """Return a digest of files and of all files in folders: their names and what is in them."""
+    result = hashlib.sha256(more.encode())
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                content = file.read_bytes()
+                result.update(f"\0{file.relative_to(ROOT)}\0{len(content)}\0".encode() + content)
+    return result.hexdigest()
+
+
+def engine_digest() -> str:
+    """Return a digest of what every page depends on: configuration, extensions, installed versions."""
+    installed = sorted(info.name for entry in map(Path, sys.path) for info in entry.glob("*-info"))
+    return digest(ROOT / "conf.py", DOCS / "build.py", DOCS / "_ext", more="\n".join([sys.version, *installed]))
+
+
+def looks_digest() -> str:
+    """Return a digest of what every page is dressed in; a change of it executes nothing."""
+    return digest(DOCS / "_static", DOCS / "_templates")
+
+
+def inputs_digest(folder: str) -> str:
+    """Return a digest of all that a language is made of."""
+    own = digest(DOCS / folder, ROOT / "src" / "blockbook", ROOT / "tests" / "transcripts")
+    return " ".join([engine_digest(), looks_digest(), own])
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def replace(target: Path, fresh: Path) -> None:
+    """Put a folder in the place of another; `recover` completes it if it is cut short."""
+    stale = target.with_name(f"{target.name}.old")
+    shutil.rmtree(stale, ignore_errors=True)
+    if target.exists():
+        target.rename(stale)
+    fresh.rename(target)
+    shutil.rmtree(stale, ignore_errors=True)
+
+
+def recover(target: Path) -> None:
+    """Put back what was moved aside when a build was killed between two renames."""
+    stale = target.with_name(f"{target.name}.old")
+    if stale.exists() and not target.exists():
+        stale.rename(target)
 
 
 def build_language(folder: str, work: Path) -> None:
+    """Run Sphinx, in a process of its own, and leave with its status."""
+    # Ctrl-C is for the driver to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import warm_kernel
+
+    warm_kernel.join_server()
     from execution import CellError
     from sphinx.application import Sphinx
     from sphinx.util.docutils import docutils_namespace, patch_docutils
 
-    # what a build that failed or was killed left behind would pass for done
-    unfinished = work / folder / "unfinished"
-    if unfinished.exists():
-        shutil.rmtree(work / folder)
-    unfinished.parent.mkdir(parents=True, exist_ok=True)
-    unfinished.touch()
-    with patch_docutils(ROOT), docutils_namespace():
-        app = Sphinx(
-            srcdir=ROOT / "docs" / folder,
-            confdir=ROOT,
-            outdir=work / folder / "html",
-            doctreedir=work / folder / "doctrees",
-            buildername="html",
-            confoverrides={"language": LANGUAGES[folder], "inputs_digest": inputs_digest()},
-            status=None,
-            warningiserror=True,
-        )
-        try:
+    status = 1
+    try:
+        with patch_docutils(ROOT), docutils_namespace():
+            app = Sphinx(
+                srcdir=DOCS / folder,
+                confdir=ROOT,
+                outdir=work / "building" / folder / "html",
+                doctreedir=work / "building" / folder / "doctrees",
+                buildername="html",
+                confoverrides={
+                    "language": LANGUAGES[folder],
+                    "inputs_digest": engine_digest(),
+                    "looks_digest": looks_digest(),
+                },
+                status=None,
+                warningiserror=True,
+            )
             app.build()
-        except CellError as error:
-            sys.exit(f"A cell failed: {error}")
-    if app.statuscode:
-        sys.exit(app.statuscode)
-    unfinished.unlink()
+            status = app.statuscode
+    except CellError as error:
+        print(f"A cell failed: {error}", file=sys.stderr)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # at once: kernels that still run end with this process
+    os._exit(status)
 
 
-def inputs_digest() -> str:
-    """Return a digest of what every page depends on: configuration, extensions, installed versions."""
-    import hashlib
-    from importlib.metadata import distributions
+def build(work: Path, html: Path) -> bool:
+    """Build and publish what has changed since the last good build; return whether all is well."""
+    started = time.monotonic()
+    folders = [folder for folder in LANGUAGES if (DOCS / folder).is_dir()]
+    for target in (html, *(work / folder for folder in folders)):
+        recover(target)
+    inputs = {folder: inputs_digest(folder) for folder in folders}
+    outdated = [folder for folder in folders if read(work / folder / "inputs") != inputs[folder]]
+    if outdated and not _run_sphinx(outdated, work, inputs):
+        return False
+    stamp = work / "published"
+    if read(stamp) != _publication(html, inputs):
+        publish(work, html, folders)
+        stamp.write_text(_publication(html, inputs), encoding="utf-8")
+    print(f"{time.monotonic() - started:.1f} s. Open {html / 'index.html'}", flush=True)
+    return True
 
-    files = [
-        ROOT / "conf.py",
-        *sorted((ROOT / "docs" / "_ext").rglob("*.py")),
-        *sorted((ROOT / "docs" / "_ext").rglob("*.json")),
-    ]
-    installed = sorted(f"{d.name}=={d.version}" for d in distributions())
-    return hashlib.sha256(
-        b"\0".join([path.read_bytes() for path in files] + [line.encode() for line in installed])
-    ).hexdigest()
+
+def _run_sphinx(folders: list[str], work: Path, inputs: dict[str, str]) -> bool:
+    import warm_kernel
+
+    building = work / "building"
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir()
+    for folder in folders:
+        if (work / folder).exists():
+            shutil.copytree(work / folder, building / folder)
+    context = warm_kernel.start()
+    processes = {folder: context.Process(target=build_language, args=(folder, work)) for folder in folders}
+    try:
+        # a process that is half started could not be ended
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        for process in processes.values():
+            process.start()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        for folder, process in processes.items():
+            process.join()
+            if process.exitcode == 0:
+                (building / folder / "inputs").write_text(inputs[folder], encoding="utf-8")
+                replace(work / folder, building / folder)
+            elif process.exitcode < 0:
+                print(f"The build of {folder} was ended by {signal.Signals(-process.exitcode).name}.", file=sys.stderr)
+    finally:
+        for process in processes.values():
+            if process.is_alive():
+                process.kill()
+                process.join()
+    return all(process.exitcode == 0 for process in processes.values())
 
 
-def publish(work: Path, html: Path) -> None:
-    """Replace the published site by the one just built, in one step."""
-    fresh, stale = html.with_suffix(".new"), html.with_suffix(".old")
-    for left in (fresh, stale):
-        shutil.rmtree(left, ignore_errors=True)
-    for folder in LANGUAGES:
+def publish(work: Path, html: Path, folders: list[str]) -> None:
+    """Replace the published site by the one just built."""
+    fresh = html.with_name(f"{html.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    for folder in folders:
         shutil.copytree(work / folder / "html", fresh / folder, ignore=shutil.ignore_patterns(".buildinfo*"))
-    shutil.copy(ROOT / "docs" / "_static" / "root.html", fresh / "index.html")
-    if html.exists():
-        html.rename(stale)
-    fresh.rename(html)
-    shutil.rmtree(stale, ignore_errors=True)
+    shutil.copy(DOCS / "_static" / "root.html", fresh / "index.html")
+    replace(html, fresh)
+
+
+def _publication(html: Path, inputs: dict[str, str]) -> str:
+    """Describe what is published: from which inputs, where, and each file's size and time."""
+    files = sorted((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in html.rglob("*.*"))
+    return f"{inputs}\n{hashlib.sha256(repr(files).encode()).hexdigest()}"
+
+
+@contextmanager
+def workplace(work: Path) -> Iterator[None]:
+    """Work alone, in an environment that no page can tell from another machine's, and leave nothing behind."""
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"Waiting for another build in {work} (if it is `make live`, stop that)", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        temporary = work / "tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        # a socket's path has at most 107 characters
+        if len(str(temporary)) <= 72:
+            os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
+        os.environ.update(
+            # one thread a kernel: sums do not depend on the number of cores
+            OMP_NUM_THREADS="1",
+            PYTHONHASHSEED="0",
+            SOURCE_DATE_EPOCH="0",
+            MATPLOTLIBRC=str(DOCS / "_ext" / "matplotlibrc"),
+            MPLCONFIGDIR=str(work / "matplotlib"),
+            # not the settings of whoever builds
+            IPYTHONDIR=str(temporary / "ipython"),
+            JUPYTER_CONFIG_DIR=str(temporary / "jupyter"),
+            PYTHONPATH=os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        )
+        sys.path[:0] = [str(ROOT / "src"), str(DOCS / "_ext")]
+        try:
+            yield
+        finally:
+            if "warm_kernel" in sys.modules:
+                sys.modules["warm_kernel"].stop()
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--html", type=Path, default=ROOT / "build" / "html", help="where to publish")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "work", help="where Sphinx works")
+    parser.add_argument("--live", type=int, metavar="PORT", help="serve on this machine, rebuild and reload on save")
     arguments = parser.parse_args()
-    started = time.monotonic()
+    work, html = arguments.work.resolve(), arguments.html.resolve()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        with workplace(work):
+            if arguments.live is None:
+                return 0 if build(work, html) else 1
+            import live
 
-    # one thread a kernel: sums do not depend on the number of cores
-    os.environ.update(PYTHONHASHSEED="0", OMP_NUM_THREADS="1", SOURCE_DATE_EPOCH="0")
-    os.environ.update(
-        MATPLOTLIBRC=str(ROOT / "docs" / "_ext" / "matplotlibrc"), MPLCONFIGDIR=str(arguments.work / "matplotlib")
-    )
-    sys.path.insert(0, str(ROOT / "docs" / "_ext"))
-    import warm_kernel
-
-    if not warm_kernel.start():
-        print("No forkserver here: each page starts a stock kernel, which takes longer.", flush=True)
-    context = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
-    builds = [context.Process(target=build_language, args=(folder, arguments.work)) for folder in LANGUAGES]
-    for build in builds:
-        build.start()
-    for build in builds:
-        build.join()
-    if any(build.exitcode for build in builds):
-        return 1
-    publish(arguments.work, arguments.html)
-    print(f"{time.monotonic() - started:.1f} s. Open {arguments.html / 'index.html'}")
-    return 0
+            live.serve(lambda: build(work, html), html, arguments.live)
+        # something that this process has imported was saved
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+    except KeyboardInterrupt:
+        print("Interrupted; what was published before is unchanged.", file=sys.stderr)
+        return 128 + signal.SIGINT
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Execute the pages that a build reads, ahead of the reading and several at a time."""
 
+import copy
 import os
 import re
 import time
@@ -40,23 +41,36 @@ class CellError(SphinxError):
 def execute(path: Path, notebook: NotebookNode, timeout: int) -> NotebookNode:
     """Run the cells of a page in a kernel and a folder of its own, and note how long they took."""
     page, started = path.relative_to(ROOT), time.monotonic()
-    with TemporaryDirectory() as folder, TemporaryDirectory() as sockets:
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        cwd = Path(folder, "cwd")
+        cwd.mkdir()
         # sockets in a private folder: no ports to take, and no warning about unencrypted ones
-        manager = {"transport": "ipc", "connection_file": f"{sockets}/kernel.json"} if os.name == "posix" else {}
+        manager = {"transport": "ipc", "connection_file": f"{folder}/k.json"} if os.name == "posix" else {}
+        reached = 0
+
+        def note_cell(cell: NotebookNode, cell_index: int) -> None:
+            nonlocal reached
+            reached += cell.cell_type == "code"
+
         client = nbclient.NotebookClient(
             notebook,
             timeout=timeout,
             ipython_hist_file="",
-            resources={"metadata": {"path": folder}},
+            resources={"metadata": {"path": str(cwd)}},
+            # nothing waits for a kernel that has run its page, or that hangs
+            shutdown_kernel="immediate",
+            on_cell_start=note_cell,
             config=Config({"KernelManager": manager}),
         )
         try:
             client.execute()
         except CellExecutionError as error:
-            raise CellError(f"{page}, code cell {client.code_cells_executed}: {_one_line(error)}") from None
+            raise CellError(f"{page}, code cell {reached}: {_one_line(error)}") from None
         except (CellTimeoutError, DeadKernelError) as error:
             reason = f"ran longer than {timeout} s" if isinstance(error, CellTimeoutError) else "the kernel died"
-            raise CellError(f"{page}, code cell {client.code_cells_executed + 1}: {reason}") from None
+            raise CellError(f"{page}, code cell {reached}: {reason}") from None
+        except RuntimeError as error:
+            raise CellError(f"{page}: the kernel did not start ({error})") from None
     code = (cell for cell in notebook.cells if cell.cell_type == "code")
     for number, cell in enumerate(code, 1):
         errors = [output for output in cell.outputs if output.output_type == "error"]
@@ -81,6 +95,9 @@ class AheadClient(NotebookClientBase):
 
     def start_client(self) -> None:
         executed = _executions.pop(self.path).result()
+        if [cell.source for cell in executed.cells] != [cell.source for cell in self.notebook.cells]:
+            # it was saved between its execution and its reading
+            executed = execute(self.path, copy.deepcopy(self.notebook), self.nb_config.execution_timeout)
         self.notebook.metadata["language_info"] = executed.metadata["language_info"]
         for cell, done in zip(self.notebook.cells, executed.cells, strict=True):
             if cell.cell_type == "code":
@@ -99,19 +116,24 @@ def start_executions(app: Sphinx, env: BuildEnvironment, docnames: list[str]) ->
 
 
 def note_package_and_report(app: Sphinx, doctree: Any) -> None:
-    """Read an executed page again when the package that it runs has changed; say what was read."""
+    """Read a page again when the package that it runs or documents has changed; say what was read."""
     env = app.env
     spent = "   read"
+    sources = {os.path.normpath(source) for source in env.dependencies[env.docname]}
+    uses_package = any(source.startswith(f"{PACKAGE}{os.sep}") for source in sources)
     if executed := finished.pop(Path(env.doc2path(env.docname)), None):
+        uses_package |= any("blockbook" in cell.source for cell in executed.cells if cell.cell_type == "code")
+        spent = f"{executed.metadata['seconds']:5.1f} s"
+    if uses_package:
         for source in PACKAGE.rglob("*.py"):
             env.note_dependency(str(source))
-        spent = f"{executed.metadata['seconds']:5.1f} s"
-    print(f"{app.config.language[:2]}  {env.docname:28}{spent}", flush=True)
+    # in one piece: the other language writes too
+    print(f"{app.config.language[:2]}  {env.docname:28}{spent}\n", end="", flush=True)
 
 
 def stop_executions(app: Sphinx, exception: Exception | None) -> None:
     if _pool:
-        _pool.shutdown(cancel_futures=True)
+        _pool.shutdown(wait=False, cancel_futures=True)
     _executions.clear()
 
 

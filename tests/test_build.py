@@ -1,0 +1,326 @@
+"""The build of small sites: what it executes, what it leaves, and that what it publishes depends on nothing else."""
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from pages import ROOT
+from playwright.sync_api import Browser
+
+FRONT = "---\nfile_format: mystnb\nkernelspec: {name: python3, display_name: Python 3, language: python}\n---\n\n"
+PACKAGE = '"""A package."""\n\n\ndef answer():\n    """Return the answer."""\n    return 42\n'
+
+
+def page(title: str, *cells: str, tags: str = "") -> str:
+    return f"{FRONT}# {title}\n\n" + "\n".join(f"```{{code-cell}} python\n{tags}\n{cell}\n```\n" for cell in cells)
+
+
+class Site:
+    """A copy of the machinery around a few pages of its own, without PyTorch where that is not the matter."""
+
+    def __init__(self, root: Path, pages: dict[str, str], *, languages: tuple[str, ...] = ("en",)) -> None:
+        self.root = root
+        for name in ("conf.py", "docs/build.py", "docs/live.py", "docs/_ext", "docs/_static", "docs/_templates"):
+            source, target = ROOT / name, root / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "katex", "*.png"))
+            else:
+                shutil.copy(source, target)
+        shutil.copytree(ROOT / "docs" / "_static" / "katex", root / "docs" / "_static" / "katex")
+        self.write("src/blockbook/__init__.py", PACKAGE)
+        self.edit("docs/_ext/warm_kernel.py", r'"(torch|matplotlib)[\w.]*",', "")
+        contents = {"status": "# Status\n\n```{page-status}\n```\n", **pages}
+        contents["index"] = "# Start\n\n```{toctree}\n" + "\n".join(contents) + "\n```\n"
+        for language in languages:
+            for name, text in contents.items():
+                self.write(f"docs/{language}/{name}.md", text)
+
+    @property
+    def html(self) -> Path:
+        return self.root / "build" / "html"
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        before = (self.root / name).read_text(encoding="utf-8")
+        after = re.sub(old, new, before)
+        assert after != before
+        self.write(name, after)
+
+    def start(self, *options: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "docs/build.py", *options],
+            cwd=self.root,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def build(self, *options: str, **environment: str) -> str:
+        """Build, and return what was said: one line for each page that was read, with a time if it was executed."""
+        process = self.start(*options, **environment)
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, output
+        assert self.left() == []
+        return output
+
+    def fail(self, **environment: str) -> str:
+        process = self.start(**environment)
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 1, output
+        assert self.left() == []
+        return output
+
+    def published(self) -> dict[str, bytes]:
+        files = (path for path in self.html.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.html)): path.read_bytes() for path in files}
+
+    def left(self) -> list[str]:
+        """Return the processes and temporary files that are left of builds of this site."""
+        processes = [f"{process.pid} {process.info['cmdline']}" for process in self.processes()]
+        temporary = self.root / "build" / "work" / "tmp"
+        return processes + ([str(path) for path in temporary.rglob("*")] if temporary.exists() else [])
+
+    def processes(self) -> Iterator[psutil.Process]:
+        for process in psutil.process_iter(["cmdline"]):
+            try:
+                if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()).is_relative_to(self.root):
+                    yield process
+            except (psutil.Error, OSError):
+                pass
+
+
+def read(output: str) -> set[str]:
+    return set(re.findall(r"^(\w\w  [\w/]+) +read$", output, re.MULTILINE))
+
+
+def executed(output: str) -> set[str]:
+    return set(re.findall(r"^(\w\w  [\w/]+) +[\d.]+ s$", output, re.MULTILINE))
+
+
+CELLS = {
+    "one": page("One", "import blockbook\nblockbook.answer()"),
+    "two": page("Two", "6 * 7"),
+    "api": "# API\n\nSee [](one.md).\n\n```{eval-rst}\n.. autofunction:: blockbook.answer\n```\n",
+}
+
+
+def test_each_change_executes_what_it_can_affect_and_the_site_is_that_of_a_clean_build(tmp_path: Path) -> None:
+    site = Site(tmp_path / "site", CELLS, languages=("en", "zh"))
+    every = {f"{language}  {name}" for language in ("en", "zh") for name in (*CELLS, "index", "status")}
+    with_cells = {f"{language}  {name}" for language in ("en", "zh") for name in ("one", "two")}
+
+    def after(change: Callable[[], object]) -> tuple[set[str], set[str]]:
+        change()
+        output = site.build()
+        return executed(output), read(output)
+
+    assert after(lambda: None) == (with_cells, every - with_cells)
+    first = site.published()
+    started = time.monotonic()
+    assert after(lambda: None) == (set(), set())
+    assert after(lambda: os.utime(site.root / "docs/en/one.md")) == (set(), set())
+    assert after(lambda: site.edit("docs/en/two.md", "6", "7")) == ({"en  two"}, set())
+    assert after(lambda: site.edit("docs/zh/one.md", "# One", "# Uno")) == ({"zh  one"}, set())
+    # its date is older than the build that read it before
+    assert after(lambda: _replace_by_older(site.root / "docs/en/two.md")) == ({"en  two"}, set())
+    uses_package = {"en  one", "zh  one"}, {"en  api", "zh  api"}
+    assert after(lambda: site.edit("src/blockbook/__init__.py", "42", "43")) == uses_package
+    assert after(lambda: site.edit("docs/_static/blockbook.css", r"\A", "/* new */")) == (set(), set())
+    assert after(lambda: site.edit("docs/_templates/layout.html", r"\Z", "<!-- new -->")) == (set(), set())
+    incremental = site.published()
+    assert b"43" in incremental["en/one.html"]
+    assert b"Uno" in incremental["zh/api.html"]
+    assert incremental.keys() == first.keys()
+
+    # another folder, nothing there yet: also shows that no folder's name is in what is published
+    clean = Site.__new__(Site)
+    clean.root = tmp_path / "another folder"
+    shutil.copytree(site.root, clean.root, ignore=shutil.ignore_patterns("build"))
+    clean.build()
+    assert _differing(clean.published(), incremental) == []
+    assert [name for name, data in incremental.items() if bytes(tmp_path) in data] == []
+
+    for name in ("conf.py", "docs/_ext/page_frame.py", "docs/_ext/matplotlibrc"):
+        assert after(lambda name=name: site.edit(name, r"\Z", "# new\n")) == (with_cells, every - with_cells)
+    site.write("installed/new-1.0.dist-info/METADATA", "Name: new\nVersion: 1.0\n")
+    output = site.build(PYTHONPATH=str(site.root / "installed"))
+    assert executed(output) == with_cells
+    print(f"{time.monotonic() - started:.1f} s")
+
+
+def _replace_by_older(path: Path) -> None:
+    path.write_text(path.read_text(encoding="utf-8").replace("7", "8"), encoding="utf-8")
+    os.utime(path, (1, 1))
+
+
+def _differing(first: dict[str, bytes], second: dict[str, bytes]) -> list[str]:
+    return sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
+
+
+def test_a_failed_build_changes_nothing_and_the_next_reads_only_what_is_new(tmp_path: Path) -> None:
+    site = Site(tmp_path, CELLS)
+    site.edit("conf.py", "nb_execution_timeout = 60", "nb_execution_timeout = 2")
+    site.build()
+    before = site.published()
+    for cell, reason in {
+        "while True: pass": "ran longer than 2 s",
+        "sum(range(10**12))": "ran longer than 2 s",
+        "import os\nos._exit(0)": "the kernel died",
+        "import os\nos.kill(os.getpid(), 9)": "the kernel died",
+        "1 / 0": "ZeroDivisionError: division by zero (in: 1 / 0)",
+    }.items():
+        site.write("docs/en/two.md", page("Two", "1 + 1", cell))
+        assert f"A cell failed: docs/en/two.md, code cell 2: {reason}\n" in site.fail()
+        assert site.published() == before
+    site.write("docs/en/two.md", CELLS["two"])
+    assert executed(site.build()) == set()
+    assert site.published() == before
+
+
+SIGNALS = {"Ctrl-C": signal.SIGINT, "terminated": signal.SIGTERM, "killed": signal.SIGKILL}
+
+
+@pytest.mark.parametrize("how", SIGNALS)
+def test_a_build_stopped_at_any_moment_leaves_nothing(how: str, tmp_path: Path) -> None:
+    site = Site(tmp_path, CELLS)
+    site.build()
+    whole = [site.published()]
+    moments = random.Random(how)
+    duration = 0.0
+    for attempt in range(8):
+        site.write("docs/en/two.md", page("Two", f"6 * {attempt}", "import time\ntime.sleep(0.1)"))
+        started = time.monotonic()
+        process = site.start()
+        if attempt:
+            time.sleep(duration * (attempt - moments.random()) / 7)
+            (os.killpg if how == "Ctrl-C" else os.kill)(process.pid, SIGNALS[how])
+        output, _ = process.communicate(timeout=60)
+        # before the first line of ours runs, Python reports it in its own way
+        assert "Traceback" not in output or time.monotonic() - started < duration / 5, output
+        _wait_until_nothing_runs(site)
+        duration = duration or time.monotonic() - started
+        if site.html.exists() and site.published() not in whole:
+            # stopped after it had published
+            assert len(site.published()) == len(whole[0])
+            assert f">{6 * attempt}<" in site.published()["en/two.html"].decode()
+            whole.append(site.published())
+    site.build()
+    after = site.published()
+    shutil.rmtree(site.root / "build")
+    site.build()
+    assert _differing(site.published(), after) == []
+
+
+def _wait_until_nothing_runs(site: Site) -> None:
+    deadline = time.monotonic() + 5
+    while running := [process.info["cmdline"] for process in site.processes()]:
+        assert time.monotonic() < deadline, running
+        time.sleep(0.02)
+
+
+DIRTY = """\
+import os, random, sys, tempfile, builtins, warnings
+from pathlib import Path
+import numpy, torch
+from torch import nn
+os.environ["LEAK"] = "1"
+sys.modules["leak"] = os
+sys.path.append("leak")
+builtins.leak = leak = 1
+RANDOM = [random.random(), float(numpy.random.rand()), float(torch.rand(()))]
+random.seed(0), numpy.random.seed(0), torch.manual_seed(1)
+torch.set_default_dtype(torch.float64)
+torch.set_num_threads(3)
+torch.use_deterministic_algorithms(True)
+torch.set_printoptions(precision=1)
+_ = nn.modules.module.register_module_forward_hook(lambda *_: None)
+nn.Linear.leak = numpy.leak = 1
+numpy.set_printoptions(precision=1)
+warnings.simplefilter("error")
+Path("leak").touch()
+_ = Path(tempfile.gettempdir(), "dirty").write_text(repr(RANDOM))"""
+WAIT = """\
+import tempfile, time
+from pathlib import Path
+dirty = Path(tempfile.gettempdir(), "dirty")
+while not dirty.exists():
+    time.sleep(0.02)
+time.sleep(0.1)"""
+LOOK = """\
+import builtins, os, random, sys, warnings
+import numpy, torch
+from torch import nn
+for draw in (random.random(), float(numpy.random.rand()), float(torch.rand(()))):
+    assert repr(draw) not in dirty.read_text()
+del draw
+print(torch.get_default_dtype(), torch.get_num_threads(), numpy.float64(1) / 3 * numpy.ones(1))
+print(torch.are_deterministic_algorithms_enabled(), len(nn.modules.module._global_forward_hooks))
+print([hasattr(place, "leak") for place in (builtins, nn.Linear, numpy)], "leak" in globals() | sys.modules)
+print("LEAK" in os.environ, "leak" in sys.path, os.listdir(), warnings.filters[0][0], sys.argv[1:2])
+print(sorted(name for name in globals() if not name.startswith("_")), torch.is_grad_enabled())"""
+
+
+def test_nothing_leaks_between_pages_and_stock_kernels_give_the_same_bytes(tmp_path: Path) -> None:
+    site = Site(tmp_path, {"dirty": page("Dirty", DIRTY), "look": page("Look", WAIT, LOOK)})
+    shutil.copy(ROOT / "docs" / "_ext" / "warm_kernel.py", site.root / "docs" / "_ext")
+    assert "Stock kernels" not in site.build()
+    warm = site.published()
+    shown = " ".join(re.sub(r"<[^>]*>", "", warm["en/look.html"].decode()).split())
+    assert "torch.float32 1 [0.33333333] False 0 [False, False, False] False False False [] " in shown
+    shutil.rmtree(site.root / "build")
+    output = site.build(BLOCKBOOK_STOCK_KERNELS="1")
+    assert output.startswith("Stock kernels, which take longer: BLOCKBOOK_STOCK_KERNELS is set.\n")
+    assert output.count("Stock kernels") == 1
+    assert _differing(site.published(), warm) == []
+
+
+def test_a_broken_fork_is_noted_and_stock_kernels_run(tmp_path: Path) -> None:
+    site = Site(tmp_path, CELLS)
+    site.write("src/sitecustomize.py", "import os\ndef fork():\n    raise OSError('no fork')\nos.fork = fork\n")
+    output = site.build(PYTHONPATH=str(site.root / "src"))
+    assert re.match(
+        r"Stock kernels, which take longer: the forkserver failed \(.*\)\.\n", output[output.index("Stock") :]
+    )
+    assert executed(output) == {"en  one", "en  two"}
+
+
+def test_live_shows_what_is_saved_in_pages_that_are_open(tmp_path: Path, browser: Browser) -> None:
+    site = Site(tmp_path, CELLS)
+    process = site.start("--live", "0")
+    try:
+        line = next(line for line in process.stdout if line.startswith("Serving"))
+        address = re.search(r"http://127\.0\.0\.1:\d+/", line)[0]
+        tab = browser.new_page()
+        tab.goto(f"{address}en/two.html", wait_until="load")
+        for factor in (8, 9):
+            site.write("docs/en/two.md", page("Two", f"6 * {factor}"))
+            saved = time.monotonic()
+            tab.get_by_text(str(6 * factor), exact=True).wait_for(timeout=30_000)
+            print(f"shown after {time.monotonic() - saved:.1f} s")
+        site.write("docs/en/two.md", page("Two", "1 / 0"))
+        assert next(line for line in process.stdout if "A cell failed" in line)
+        site.write("docs/en/two.md", page("Two", "6 * 11"))
+        tab.get_by_text("66", exact=True).wait_for(timeout=30_000)
+        tab.close()
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=30)
+    assert "Traceback" not in output
+    assert site.left() == []
