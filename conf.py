@@ -60,6 +60,8 @@ html_theme = "sphinx_book_theme"
 html_static_path = ["docs/_static"]
 templates_path = ["docs/_templates"]
 html_css_files = ["blockbook.css"]
+html_js_files = ["blockbook.js"]
+html_search_scorer = "docs/_ext/rank.js"
 html_favicon = "docs/_static/favicon.svg"
 html_context = {"default_mode": "auto"}
 html_copy_source = False
@@ -71,16 +73,20 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
 }
-html_sidebars = {"**": ["navbar-logo.html", "search-button-field.html", "sbt-sidebar-nav.html"]}
+html_sidebars = {"**": ["home-link.html", "search-button-field.html", "sbt-sidebar-nav.html"]}
 
 INTERFACE = {
     "en": {
         "html_title": "blockbook",
+        "search_bar_text": "Search the book",
         "nb_code_prompt_show": "Show the check",
         "nb_code_prompt_hide": "Hide the check",
     },
     "zh_CN": {
         "html_title": "blockbook 积木书",
+        "author": "blockbook 的作者们",
+        "copyright": "blockbook 的作者们。文字 CC BY 4.0，代码 MIT",
+        "search_bar_text": "搜索全书",
         "nb_code_prompt_show": "展开验证",
         "nb_code_prompt_hide": "收起验证",
     },
@@ -89,7 +95,7 @@ INTERFACE = {
 
 def set_language(app: Sphinx, config: Config) -> None:
     for name, value in INTERFACE[config.language].items():
-        config[name] = value
+        (config.html_theme_options if name == "search_bar_text" else config)[name] = value
 
 
 def setup(app: Sphinx) -> None:

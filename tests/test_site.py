@@ -1,55 +1,196 @@
 """The built site in a real browser: every page, both languages, light and dark, wide and narrow."""
 
+import gzip
+import hashlib
 import re
-from collections.abc import Iterator
-from urllib.parse import urldefrag, urljoin
+import tomllib
+from functools import cache
+from pathlib import Path
+from urllib.parse import urldefrag, urljoin, urlsplit
 
 import pytest
-from pages import HTML, PAGES, cells, published
-from playwright.sync_api import Browser, Page, expect
+import sphinxcontrib.katex
+from axe_playwright_python.base import AXE_SCRIPT
+from pages import DOCS, HTML, PAGES, cells, published
+from playwright.sync_api import Browser, expect
 from transcripts import LANGUAGES
 
 each_language = pytest.mark.parametrize("language", LANGUAGES)
-WIDTHS = (1300, 390)
+# the last two: the narrowest phone, and a small laptop's window at twice the size
+WIDTHS = (1300, 390, 360, 640)
+BUILT = [*PAGES, "search", "genindex"]
+# the page, or the entry of the API, that comes first
 SEARCHES = {
     "zh": {
-        "参数绑定": "parameters/tying",
-        "自定义块": "blocks/mlp",
-        "常数参数": "blocks/forward",
-        "初始化": "parameters/initialization",
-        "state_dict": "parameters/access",
-        "MySequential": "blocks/sequential",
-        "顺序块": "blocks/sequential",
-        "Xavier 初始化": "parameters/initialization",
-        "块": "blocks/module",
+        "参数绑定": "parameters/tying.html",
+        "自定义块": "blocks/mlp.html",
+        "常数参数": "blocks/forward.html",
+        "初始化": "parameters/initialization.html",
+        "state_dict": "parameters/access.html",
+        "MySequential": "api.html#blockbook.MySequential",
+        "顺序块": "blocks/sequential.html",
+        "Xavier 初始化": "parameters/initialization.html",
+        "xavier": "parameters/initialization.html",
+        "块": "blocks/module.html",
     },
-    "en": {"tying": "parameters/tying", "xavier": "parameters/initialization", "MySequential": "blocks/sequential"},
+    "en": {
+        "tying": "parameters/tying.html",
+        "tie": "api.html#blockbook.tie",
+        "xavier": "parameters/initialization.html",
+        "MySequential": "api.html#blockbook.MySequential",
+        "state_dict": "parameters/access.html",
+        "custom block": "blocks/mlp.html",
+    },
 }
 
 
-@pytest.fixture(params=["light", "dark"])
-def tab(request: pytest.FixtureRequest, browser: Browser, address: str) -> Iterator[Page]:
-    context = browser.new_context(color_scheme=request.param, base_url=address)
-    yield context.new_page()
-    context.close()
+# axe does not read MathML, so that a heading cell that holds only a formula is empty to it
+AXE_RUN = """async ([part, rules]) => {
+  const { violations } = await axe.run(part, Array.isArray(rules) ? { runOnly: rules } : { rules });
+  const found = violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => [id, target[0]]));
+  return found.filter(([id, target]) => !(id === "empty-table-header" && document.querySelector(`${target} math`)));
+}"""
+REACHABLE = """() => {
+  const all = [...document.querySelectorAll("a[href], button, summary, input, [tabindex='0']")];
+  all.forEach((one, number) => { one.dataset.number = number; });
+  return all.filter((one) => one.checkVisibility({ visibilityProperty: true }) && one.tabIndex >= 0).length;
+}"""
+FOCUSED = """() => {
+  const one = document.activeElement;
+  if (one === document.body || one.dataset.seen) return null;
+  one.dataset.seen = 1;
+  const { outlineStyle, outlineWidth, boxShadow, opacity } = getComputedStyle(one);
+  const visible = ((outlineStyle !== "none" && outlineWidth !== "0px") || boxShadow !== "none") && opacity > 0.5;
+  return { number: one.dataset.number, html: one.outerHTML.slice(0, 200), visible };
+}"""
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@cache
+def compressed(path: str) -> int:
+    return len(gzip.compress((HTML / path.lstrip("/")).read_bytes()))
+
+
 @each_language
-def test_pages_fit_stay_here_and_report_nothing(tab: Page, address: str, language: str, width: int) -> None:
-    tab.set_viewport_size({"width": width, "height": 900})
+def test_pages_fit_stay_here_and_report_nothing(browser: Browser, address: str, language: str) -> None:
+    tab = browser.new_page(base_url=address)
+    tab.add_init_script(
+        "document.addEventListener('securitypolicyviolation', (e) => console.error(e.violatedDirective))"
+    )
     requests: list[str] = []
     reports: list[str] = []
     tab.on("request", lambda request: requests.append(request.url))
-    tab.on("console", lambda message: reports.append(message.text) if message.type in {"warning", "error"} else None)
+    tab.on("console", lambda said: reports.append(said.text) if said.type in {"warning", "error"} else None)
     tab.on("pageerror", lambda error: reports.append(str(error)))
     tab.on("response", lambda response: reports.append(response.url) if response.status >= 400 else None)
-    for page in PAGES:
+    for page in BUILT:
+        before = len(requests)
         tab.goto(f"/{language}/{page}.html", wait_until="load")
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width, page
-        assert tab.evaluate("document.documentElement.lang") == {"en": "en", "zh": "zh-CN"}[language]
+        files = {urlsplit(url).path for url in requests[before:] if url.startswith(address)}
+        weight = sum(compressed(file) for file in files if not file.endswith(".woff2"))
+        assert 50_000 < weight <= 150_000, (page, weight)
+        assert any("searchindex" in file for file in files) == (page == "search")
+        assert tab.evaluate("() => document.documentElement.lang") == {"en": "en", "zh": "zh-CN"}[language]
+        assert "default-src 'none'" in str(
+            tab.locator("meta[http-equiv=Content-Security-Policy]").get_attribute("content")
+        )
+        for width in WIDTHS:
+            tab.set_viewport_size({"width": width, "height": 900})
+            assert tab.evaluate("() => document.documentElement.scrollWidth") <= width, (page, width)
     assert [url for url in requests if not url.startswith((address, "data:"))] == []
     assert reports == []
+    tab.close()
+
+
+def test_the_policy_stops_a_script_that_is_not_ours(browser: Browser, address: str) -> None:
+    tab = browser.new_page()
+    tab.goto(f"{address}/en/index.html")
+    assert not tab.evaluate(
+        """() => {
+          const script = document.createElement("script");
+          script.text = "window.ran = true";
+          document.head.append(script);
+          return window.ran;
+        }"""
+    )
+    tab.close()
+
+
+@pytest.mark.parametrize("page", BUILT)
+@each_language
+def test_axe_finds_nothing(browser: Browser, address: str, language: str, page: str) -> None:
+    tab = browser.new_page(reduced_motion="reduce")
+    found = []
+    for width in (1300, 390):
+        tab.set_viewport_size({"width": width, "height": 900})
+        tab.goto(f"{address}/{language}/{page}.html")
+        tab.evaluate(AXE_SCRIPT)
+        found += [
+            ("light", width, *one) for one in tab.evaluate(AXE_RUN, ["html", {"color-contrast": {"enabled": False}}])
+        ]
+        for mode in ("light", "dark"):
+            tab.emulate_media(color_scheme=mode)
+            expect(tab.locator(f"html[data-theme={mode}]")).to_have_count(1)
+            # most of axe's time goes into contrast, and the text has the colours that it had wide
+            part = "html" if width == 1300 else ".bd-header-article"
+            found += [(mode, width, *one) for one in tab.evaluate(AXE_RUN, [part, ["color-contrast"]])]
+        tab.emulate_media(color_scheme="light")
+    assert found == []
+    tab.close()
+
+
+@each_language
+def test_keyboard_reaches_everything_and_shows_where_it_is(browser: Browser, address: str, language: str) -> None:
+    tab = browser.new_page(reduced_motion="reduce")
+    tab.goto(f"{address}/{language}/parameters/tying.html")
+    wanted = tab.evaluate(REACHABLE)
+    assert wanted > 50
+    reached = []
+    for _ in range(wanted + 5):
+        tab.keyboard.press("Tab")
+        reached.append(tab.evaluate(FOCUSED))
+        if reached[-1] is None:
+            break
+    reached = [one for one in reached if one]
+    assert [one["html"] for one in reached if not one["visible"]] == []
+    assert len({one["number"] for one in reached}) >= wanted
+    folded = tab.locator("details.hide").first
+    folded.locator("summary").focus()
+    tab.keyboard.press("Enter")
+    expect(folded.locator(".cell_input")).to_be_visible()
+    tab.locator(".theme-menu summary").focus()
+    tab.keyboard.press("Enter")
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Tab")
+    tab.keyboard.press("Enter")
+    expect(tab.locator("html[data-theme=dark]")).to_have_count(1)
+    tab.keyboard.press("Control+k")
+    expect(tab.locator("#pst-search-dialog input")).to_be_focused()
+    tab.close()
+
+
+def test_nothing_moves_for_readers_who_ask_for_that(browser: Browser, address: str) -> None:
+    tab = browser.new_page(reduced_motion="reduce")
+    tab.goto(f"{address}/en/parameters/tying.html")
+    moving = "[...document.querySelectorAll('*')].some((e) => parseFloat(getComputedStyle(e).transitionDuration) > 0)"
+    assert not tab.evaluate(moving)
+    tab.emulate_media(reduced_motion="no-preference")
+    assert tab.evaluate(moving)
+    tab.close()
+
+
+def test_pages_work_from_disk(browser: Browser, site: None) -> None:
+    tab = browser.new_page()
+    reports: list[str] = []
+    tab.on("console", lambda said: reports.append(said.text) if said.type in {"warning", "error"} else None)
+    tab.on("pageerror", lambda error: reports.append(str(error)))
+    tab.goto((HTML / "en" / "parameters" / "tying.html").as_uri())
+    tab.get_by_role("link", name="中文", exact=True).click()
+    expect(tab).to_have_url((HTML / "zh" / "parameters" / "tying.html").as_uri())
+    expect(tab.locator("button.copybtn").first).to_be_attached()
+    assert tab.evaluate("() => document.fonts.check('1em KaTeX_Main')")
+    assert reports == []
+    tab.close()
 
 
 def test_language_switch_goes_to_the_same_page_and_back(browser: Browser, address: str) -> None:
@@ -72,18 +213,19 @@ def test_root_sends_readers_to_their_language(browser: Browser, address: str, lo
     context.close()
 
 
-@pytest.mark.parametrize(("language", "query"), [(lang, query) for lang in SEARCHES for query in SEARCHES[lang]])
-def test_search_finds_the_page(browser: Browser, address: str, language: str, query: str) -> None:
+@each_language
+def test_search_puts_the_best_page_first(browser: Browser, address: str, language: str) -> None:
     tab = browser.new_page()
-    tab.goto(f"{address}/{language}/search.html?q={query}")
-    links = tab.locator("#search-results ul.search li a")
-    # the results come one by one; the summary says how many there will be
-    tab.wait_for_function(
-        """() => document.querySelector(".search-summary")?.innerText.match(/\\d+/)?.[0]
-              == document.querySelectorAll("#search-results ul.search > li").length"""
-    )
-    found = [link.get_attribute("href") or "" for link in links.all()]
-    assert any(f"{SEARCHES[language][query]}.html" in url for url in found[:10]), found
+    first = {}
+    for query in SEARCHES[language]:
+        tab.goto(f"{address}/{language}/index.html")
+        tab.keyboard.press("Control+k")
+        tab.locator("#pst-search-dialog input").fill(query)
+        tab.keyboard.press("Enter")
+        link = tab.locator("#search-results ul.search li a").first
+        link.wait_for()
+        first[query] = (link.get_attribute("href") or "").partition("?")[0]
+    assert first == SEARCHES[language]
     tab.close()
 
 
@@ -130,3 +272,20 @@ def test_root_page_links_both_languages(site: None) -> None:
     root = (HTML / "index.html").read_text(encoding="utf-8")
     assert set(re.findall(r'hreflang="([\w-]+)"', root)) == {"en", "zh-CN", "x-default"}
     assert len(root) < 4000
+
+
+def test_vendored_files_are_the_listed_ones() -> None:
+    static = DOCS / "_static"
+    ours = {"blockbook.css", "blockbook.js", "favicon.svg", "root.html", "translations.js", "vendored.toml"}
+    found = {path.relative_to(static).as_posix() for path in static.rglob("*") if path.is_file()} - ours
+    listed = {}
+    for package in tomllib.loads((static / "vendored.toml").read_text(encoding="utf-8"))["package"]:
+        assert all(package[key] for key in ("name", "version", "source", "licence"))
+        listed |= {f"{package['folder']}/{file}": digest for file, digest in package["sha256"].items()}
+    assert {file: hashlib.sha256((static / file).read_bytes()).hexdigest() for file in found} == listed
+
+
+def test_formulas_and_their_styles_are_of_one_version() -> None:
+    package = tomllib.loads((DOCS / "_static" / "vendored.toml").read_text(encoding="utf-8"))["package"][0]
+    engine = Path(sphinxcontrib.katex.__file__).with_name("katex.min.js").read_text(encoding="utf-8")
+    assert f'version:"{package["version"]}"' in engine

@@ -1,11 +1,18 @@
-"""Search for Chinese: Sphinx 9.0's own needs a stemmer that it does not ship and does not segment queries.
+"""Search: Chinese, and in both languages the page first that is most about the words asked for.
+
+Sphinx 9.0's own Chinese needs a stemmer that it does not ship and does not segment queries.
 
 Han text is indexed as single characters and as pairs of neighbours, and a query is cut the same
 way in the browser, so that a phrase of any length finds the pages that hold all its pairs.
 """
 
+import json
 import re
+from collections import Counter
+from typing import Any
 
+from docutils import nodes
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.search.zh import SearchChinese
 
@@ -44,6 +51,36 @@ function splitQuery(query) {{
         return word.lower() not in self.stopwords
 
 
+def add_homes(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Tell the search page which teaching page each word is at home in."""
+    if pagename != "search":
+        return
+    lang, env = app.builder.indexer.lang, app.env
+
+    def words(text: str) -> list[str]:
+        return [lang.stem(word) for word in lang.split(text.lower())]
+
+    counts: dict[str, Counter[str]] = {}
+    for name in sorted(name for name in env.found_docs if "/" in name):
+        page = env.get_doctree(name)
+        # what the title says weighs as much as twenty times in the text
+        counts[name] = Counter(words(page.astext()) + 20 * words(next(page.findall(nodes.title)).astext()))
+    for entry in env.get_doctree("glossary").findall(nodes.definition_list_item):
+        # and so does a term whose entry in the glossary refers to the page
+        named = words(" ".join(node.astext() for kind in (nodes.term, nodes.literal) for node in entry.findall(kind)))
+        for link in entry.findall(pending_xref):
+            home = env.domains.standard_domain.anonlabels.get(link["reftarget"], ("",))[0]
+            if home in counts:
+                counts[home].update(dict.fromkeys(named, max(1, 20 // len(named))))
+    homes: dict[str, list[str]] = {}
+    for word in sorted(set().union(*counts.values())):
+        home = max(counts, key=lambda name: counts[name][word])
+        if counts[home][word] > 2:
+            homes.setdefault(home, []).append(word)
+    context["homes"] = json.dumps({name: " ".join(words) for name, words in homes.items()}, ensure_ascii=False)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_search_language(SearchHan)
+    app.connect("html-page-context", add_homes)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,5 +1,8 @@
-"""Around each page: the switch to the other language, and drawings that follow the colour mode."""
+"""Around each page: the other language, a policy for the browser, and every word of the interface."""
 
+import hashlib
+import re
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,49 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.osutil import relative_uri
 
 LANGUAGES = {"en": ("en", "en", "English"), "zh_CN": ("zh", "zh-CN", "中文")}
+WORDS = {
+    "en": {
+        "home": "Home",
+        "mode": "Color mode",
+        "auto": "As the system",
+        "light": "Light",
+        "dark": "Dark",
+        "Toggle primary sidebar": "Show or hide the contents",
+        "Toggle secondary sidebar": "Show or hide the contents of this page",
+    },
+    "zh_CN": {
+        "home": "首页",
+        "mode": "颜色模式",
+        "auto": "跟随系统",
+        "light": "浅色",
+        "dark": "深色",
+        "Toggle primary sidebar": "显示或隐藏全书目录",
+        "Toggle secondary sidebar": "显示或隐藏本页目录",
+        "Main": "全书目录",
+        "Page": "本页目录",
+    },
+}
+
+# the only script inside a page: what is not set before the first paint flickers
+FIRST_SCRIPT = """{
+  const { dataset } = document.documentElement;
+  dataset.mode = localStorage.getItem("mode") || "auto";
+  const dark = matchMedia("(prefers-color-scheme: dark)").matches;
+  dataset.theme = dataset.mode !== "auto" ? dataset.mode : dark ? "dark" : "light";
+}"""
+# styles stay open: KaTeX and the pictures place their parts by style attributes
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        f"script-src 'self' 'sha256-{b64encode(hashlib.sha256(FIRST_SCRIPT.encode()).digest()).decode()}'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+    )
+)
 
 
 class InlineSvg(SphinxPostTransform):
@@ -29,20 +75,69 @@ class InlineSvg(SphinxPostTransform):
                 )
 
 
-def add_languages(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+def number_sections(app: Sphinx, doctree: nodes.document) -> None:
+    """Give each section a name that it has in both languages."""
+    for number, section in enumerate(doctree.findall(nodes.section)):
+        section["ids"].append(f"part-{number}")
+
+
+def add_context(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     here = LANGUAGES[app.config.language]
     context["languages"] = [
         {
+            "folder": folder,
             "tag": tag,
             "name": name,
             "current": folder == here[0],
-            "url": relative_uri(f"{here[0]}/{pagename}.html", f"{folder}/{pagename}.html"),
+            "url": relative_uri(f"{here[0]}/{pagename}.html", f"{folder}/{pagename}.html")
+            or f"{pagename.rpartition('/')[2]}.html",
         }
         for folder, tag, name in LANGUAGES.values()
     ]
+    if pagename == "search":
+        # it has the search index to load instead
+        for kind in ("script_files", "css_files"):
+            context[kind] = [
+                one for one in context[kind] if not re.search("copybutton|clipboard|katex", str(one.filename))
+            ]
+    context.update(policy=POLICY, first_script=FIRST_SCRIPT, words=WORDS[app.config.language])
+
+
+def mend_templates(app: Sphinx) -> None:
+    """Say in the page's language what the theme's templates say in English only, and name every heading cell."""
+    if app.builder.format != "html":
+        return
+    render, words = app.builder.templates.render, WORDS[app.config.language]
+
+    def mended(template: str, context: dict[str, Any]) -> str:
+        page = re.sub(
+            '((?:title|aria-label)=")([^"]+)"', lambda m: f'{m[1]}{words.get(m[2], m[2])}"', render(template, context)
+        )
+        return page.replace('<th class="head"><p></p></th>', "<td></td>")
+
+    app.builder.templates.render = mended
+
+
+def remove_unused(app: Sphinx, exception: Exception | None) -> None:
+    """Keep what no page asks for out of the site."""
+    if app.builder.name == "html" and exception is None:
+        static = Path(app.outdir, "_static")
+        for pattern in (
+            "scripts/bootstrap*",
+            "scripts/fontawesome*",
+            "**/*.map",
+            "*webpack-macros.html",
+            "root.html",
+            "vendored.toml",
+        ):
+            for path in static.glob(pattern):
+                path.unlink()
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_post_transform(InlineSvg)
-    app.connect("html-page-context", add_languages)
+    app.connect("builder-inited", mend_templates)
+    app.connect("doctree-read", number_sections)
+    app.connect("html-page-context", add_context, priority=400)
+    app.connect("build-finished", remove_unused)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

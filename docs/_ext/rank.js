@@ -1,0 +1,24 @@
+// The page that is most about the words asked for comes first; Sphinx only knows which pages hold them.
+// conf.py gives this file to Sphinx, which puts it into language_data.js.
+let asked;
+
+Scorer.score = ([doc, , anchor, , score, , kind]) => {
+  asked ??= weigh(new URLSearchParams(location.search).get("q") ?? "");
+  if (kind === "index") return score / 5; // a glossary entry is a full hit to Sphinx
+  // an object of exactly this name is what was meant
+  if (kind === "object") return score > Scorer.objNameMatch ? 100 : score;
+  return anchor ? score : score + 40 * (asked[doc] ?? 0);
+};
+
+// How much of the query each page is about, rarer words counting more.
+function weigh(query) {
+  const homes = JSON.parse(document.getElementById("homes").textContent);
+  const words = [...Search._parseQuery(query)[1]];
+  const rarity = (word) => 1 / [Search._index.terms[word] ?? []].flat().length;
+  const known = words.filter((word) => Search._index.terms[word] !== undefined);
+  const all = known.reduce((sum, word) => sum + rarity(word), 0);
+  return Object.fromEntries(Object.entries(homes).map(([doc, terms]) => {
+    const about = new Set(terms.split(" "));
+    return [doc, known.filter((word) => about.has(word)).reduce((sum, word) => sum + rarity(word), 0) / all];
+  }));
+}
