@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: html test accept lint serve clean
+.PHONY: html test accept lint bench serve clean
 
 html: $(INSTALLED) ## build both languages into build/html
 	@$(BIN)/python docs/build.py
@@ -22,6 +22,10 @@ lint: $(INSTALLED) ## check style, types and spelling
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/codespell
+
+bench: $(INSTALLED) ## time builds and blocks beside others, about a quarter of an hour
+	@$(BIN)/python bench/blocks.py
+	@$(BIN)/python bench/build.py
 
 serve: html ## read the site at http://127.0.0.1:8000
 	@echo "Serving on http://127.0.0.1:$(PORT)/ (Ctrl-C stops)"
