@@ -14,6 +14,7 @@ import sysconfig
 import time
 import venv
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -164,12 +165,12 @@ def measure(command: list[str], folder: Path, **environment: str) -> tuple[float
 
 def _memory(process: psutil.Process) -> float:
     total = 0
-    try:
+    with suppress(psutil.Error):
         for each in (process, *process.children(recursive=True)):
-            # a page that forked processes share counts once: each of them is charged its part
-            total += getattr(each.memory_full_info(), "pss", 0)
-    except psutil.Error:
-        pass
+            # one that has ended since holds nothing
+            with suppress(psutil.Error):
+                # memory that forked processes share counts once: each of them is charged its part
+                total += getattr(each.memory_full_info(), "pss", 0)
     return total / 2**20
 
 
