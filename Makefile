@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: html test accept lint mutants serve live clean
+.PHONY: html test accept lint mutants bench serve live clean
 
 html: $(INSTALLED) ## build both languages into build/html
 	@$(BIN)/python docs/build.py
@@ -25,6 +25,10 @@ lint: $(INSTALLED) ## check style, types and spelling
 
 mutants: $(INSTALLED) ## change one thing at a time in a copy, and list what no check notices; KINDS="prose_word package"
 	@$(BIN)/python tests/mutants.py $(KINDS)
+
+bench: $(INSTALLED) ## time builds and blocks beside others, about a quarter of an hour
+	@$(BIN)/python bench/blocks.py
+	@$(BIN)/python bench/build.py
 
 serve: html ## read the site at http://127.0.0.1:8000
 	@echo "Serving on http://127.0.0.1:$(PORT)/ (Ctrl-C stops)"
