@@ -162,7 +162,7 @@ def show() -> None:
     """Put the measured figures where they are shown."""
     SHOWN.write_text(MEASURED.read_text())
     figures = json.loads(SHOWN.read_text())
-    _replace(README, r"(?<=<!-- figures -->\n\n).*(?=\n<!-- end -->)", tables(figures))
+    _replace(README, r"(?<=<!-- figures -->\n).*(?=<!-- end -->)", f"\n{tables(figures)}\n")
     for page in PAGES:
         _replace(page, r"^pages = \[.*?^book = [^\n]*$", cell(figures))
 
