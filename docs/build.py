@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parents[1]
 LANGUAGES = {"en": "en", "zh": "zh_CN"}
@@ -66,7 +67,12 @@ def publish(work: Path, html: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
     for folder in LANGUAGES:
         shutil.copytree(work / folder / "html", fresh / folder, ignore=shutil.ignore_patterns(".buildinfo*"))
-    shutil.copy(ROOT / "docs" / "_static" / "root.html", fresh / "index.html")
+    static = ROOT / "docs" / "_static"
+    shutil.copy(static / "root.html", fresh / "index.html")
+    # a host shows this page for any address, so that its links start at the site's root
+    base = urlsplit(os.environ.get("BLOCKBOOK_BASE_URL", "")).path.rstrip("/") + "/"
+    missing = (static / "404.html").read_text(encoding="utf-8")
+    (fresh / "404.html").write_text(missing.replace('<base href="/">', f'<base href="{base}">'), encoding="utf-8")
     if html.exists():
         html.rename(stale)
     fresh.rename(html)
