@@ -24,6 +24,7 @@ extensions = [
     "chinese_search",
     "execution",
     "formulas",
+    "notebooks",
     "page_frame",
     "proof",
     "rebuild",
@@ -67,8 +68,9 @@ html_context = {"default_mode": "auto"}
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {
-    "article_header_end": ["lang-switch.html", "article-header-buttons.html"],
+    "article_header_end": ["lang-switch.html", "notebook-link.html", "article-header-buttons.html"],
     "navbar_persistent": [],
+    "primary_sidebar_end": ["notebooks-link.html"],
     "show_navbar_depth": 2,
     "use_download_button": False,
     "use_fullscreen_button": False,

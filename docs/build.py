@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -42,7 +43,8 @@ def engine_digest() -> str:
 
 def looks_digest() -> str:
     """Return a digest of what every page is dressed in; a change of it executes nothing."""
-    return digest(DOCS / "_static", DOCS / "_templates")
+    hosted = [os.environ.get(name, "") for name in ("BLOCKBOOK_BASE_URL", "BLOCKBOOK_REPOSITORY_URL")]
+    return digest(DOCS / "_static", DOCS / "_templates", more="\n".join(hosted))
 
 
 def inputs_digest(folder: str) -> str:
@@ -169,6 +171,10 @@ def publish(work: Path, html: Path, folders: list[str]) -> None:
     for folder in folders:
         shutil.copytree(work / folder / "html", fresh / folder, ignore=shutil.ignore_patterns(".buildinfo*"))
     shutil.copy(DOCS / "_static" / "root.html", fresh / "index.html")
+    # a host shows this page for any address, so that its links start at the site's root
+    base = urlsplit(os.environ.get("BLOCKBOOK_BASE_URL", "")).path.rstrip("/") + "/"
+    missing = read(DOCS / "_static" / "404.html").replace('<base href="/">', f'<base href="{base}">')
+    (fresh / "404.html").write_text(missing, encoding="utf-8")
     replace(html, fresh)
 
 

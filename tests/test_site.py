@@ -4,14 +4,18 @@ import gzip
 import hashlib
 import re
 import tomllib
+import zipfile
+from copy import copy
 from functools import cache
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin, urlsplit
 
+import nbclient
+import nbformat
 import pytest
 import sphinxcontrib.katex
 from axe_playwright_python.base import AXE_SCRIPT
-from pages import DOCS, HTML, PAGES, cells, published
+from pages import DOCS, EXECUTED, HTML, PAGES, cells, published
 from playwright.sync_api import Browser, expect
 from transcripts import LANGUAGES
 
@@ -204,6 +208,51 @@ def test_language_switch_goes_to_the_same_page_and_back(browser: Browser, addres
     tab.close()
 
 
+def test_language_switch_keeps_the_place_and_the_choice(browser: Browser, address: str) -> None:
+    context = browser.new_context(locale="en-GB", reduced_motion="reduce")
+    tab = context.new_page()
+    tab.goto(f"{address}/en/parameters/tying.html")
+    tab.evaluate("() => document.querySelectorAll('article h2')[4].scrollIntoView()")
+    # Playwright's own click scrolls a sticky header's page
+    tab.get_by_role("link", name="中文", exact=True).evaluate("(link) => link.click()")
+    expect(tab).to_have_url(f"{address}/zh/parameters/tying.html#part-5")
+    expect(tab.locator("article h2").nth(4)).to_be_in_viewport()
+    label = tab.locator("[id^=proof-tying]").first.get_attribute("id")
+    tab.goto(f"{address}/zh/parameters/tying.html#{label}")
+    tab.get_by_role("link", name="English", exact=True).click()
+    expect(tab).to_have_url(f"{address}/en/parameters/tying.html#{label}")
+    tab.get_by_role("link", name="中文", exact=True).click()
+    expect(tab).to_have_url(f"{address}/zh/parameters/tying.html#{label}")
+    tab.goto(f"{address}/")
+    expect(tab).to_have_url(f"{address}/zh/index.html")
+    context.close()
+
+
+def test_places_are_the_same_in_both_languages(site: None) -> None:
+    places = {
+        language: {page: [tag["id"] for tag in published(language, page).select("[id^=part-]")] for page in PAGES}
+        for language in LANGUAGES
+    }
+    assert places["en"] == places["zh"]
+
+
+def test_interface_is_in_the_language_of_the_page(site: None) -> None:
+    english = set()
+    for page in [*PAGES, "search"]:
+        frame = copy(published("zh", page))
+        for prose in frame.select("article, code, noscript, script, style, head"):
+            prose.decompose()
+        said = [*frame.stripped_strings]
+        said += [
+            str(tag[name])
+            for tag in frame.select("*")
+            for name in ("title", "aria-label", "placeholder")
+            if tag.get(name)
+        ]
+        english |= {text for text in said if re.search("[A-Za-z]{2}", text) and not re.search("[一-鿿]", text)}
+    assert english == {"Ctrl", "English"}
+
+
 @pytest.mark.parametrize(("locale", "language"), [("zh-CN", "zh"), ("en-GB", "en"), ("de-DE", "en")])
 def test_root_sends_readers_to_their_language(browser: Browser, address: str, locale: str, language: str) -> None:
     context = browser.new_context(locale=locale)
@@ -268,6 +317,45 @@ def test_every_link_and_anchor_resolves(site: None, language: str) -> None:
     assert broken == []
 
 
+def test_page_that_is_not_there_leads_back(browser: Browser, address: str) -> None:
+    tab = browser.new_page()
+    tab.goto(f"{address}/404.html")
+    for language, name in (("en", "contents of blockbook"), ("zh", "回到 blockbook")):
+        tab.goto(f"{address}/404.html")
+        tab.get_by_role("link", name=name).click()
+        expect(tab).to_have_url(f"{address}/{language}/index.html")
+    tab.close()
+
+
+@each_language
+def test_pages_download_as_notebooks_that_run(browser: Browser, address: str, language: str) -> None:
+    tab = browser.new_page(accept_downloads=True)
+    tab.goto(f"{address}/{language}/blocks/sequential.html")
+    with tab.expect_download() as download:
+        tab.locator("a[download][href$='sequential.ipynb']").click()
+    notebook = nbformat.read(download.value.path(), as_version=4)
+    tab.close()
+    nbformat.validate(notebook)
+    published_outputs = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
+    assert any(published_outputs)
+    if language == "en":
+        nbclient.NotebookClient(notebook, timeout=120, allow_errors=True).execute()
+        raised = [
+            "raises-exception" in cell.metadata.get("tags", ()) for cell in notebook.cells if cell.cell_type == "code"
+        ]
+        outputs = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
+        assert [any(one.output_type == "error" for one in cell) for cell in outputs] == raised
+
+
+@each_language
+def test_all_notebooks_are_in_one_zip(site: None, language: str) -> None:
+    with zipfile.ZipFile(HTML / language / "notebooks.zip") as archive:
+        assert sorted(archive.namelist()) == [f"blockbook/{page}.ipynb" for page in EXECUTED]
+        for name in archive.namelist():
+            notebook = nbformat.reads(archive.read(name).decode(), as_version=4)
+            assert not any("/tmp" in str(cell) for cell in notebook.cells)
+
+
 def test_root_page_links_both_languages(site: None) -> None:
     root = (HTML / "index.html").read_text(encoding="utf-8")
     assert set(re.findall(r'hreflang="([\w-]+)"', root)) == {"en", "zh-CN", "x-default"}
@@ -276,7 +364,7 @@ def test_root_page_links_both_languages(site: None) -> None:
 
 def test_vendored_files_are_the_listed_ones() -> None:
     static = DOCS / "_static"
-    ours = {"blockbook.css", "blockbook.js", "favicon.svg", "root.html", "translations.js", "vendored.toml"}
+    ours = {"404.html", "blockbook.css", "blockbook.js", "favicon.svg", "root.html", "translations.js", "vendored.toml"}
     found = {path.relative_to(static).as_posix() for path in static.rglob("*") if path.is_file()} - ours
     listed = {}
     for package in tomllib.loads((static / "vendored.toml").read_text(encoding="utf-8"))["package"]:

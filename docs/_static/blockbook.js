@@ -9,15 +9,15 @@ for (const link of document.querySelectorAll(".lang-switch a")) {
 }
 
 function placeInBoth() {
-  const top = 120; // below the header
   const named = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   // headings and terms are named by their text, which differs; labels and objects are the same
   if (named && !named.matches("section, dt:not(.sig)")) {
     const box = named.getBoundingClientRect();
     if (box.bottom > 0 && box.top < innerHeight) return location.hash;
   }
+  if (scrollY === 0) return "";
   const passed = [...document.querySelectorAll("article [id^='part-']:not(#part-0), article dt.sig[id]")]
-    .filter((place) => place.getBoundingClientRect().top <= top);
+    .filter((place) => place.getBoundingClientRect().top < innerHeight / 3);
   return passed.at(-1)?.id ?? "";
 }
 

@@ -1,0 +1,58 @@
+"""Each executed page as a notebook with its outputs, beside the page, and all of a language as one zip."""
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell
+from sphinx.application import Sphinx
+
+REPOSITORY = os.environ.get("BLOCKBOOK_REPOSITORY_URL", "").rstrip("/")
+INSTALL = """import importlib.util
+
+if importlib.util.find_spec("blockbook") is None:
+    %pip install --quiet "blockbook @ git+{}\""""
+NOTE = {
+    "en": "This notebook needs the package `blockbook`, which is not on PyPI: "
+    "run `pip install .` in the folder of the book's source.",
+    "zh_CN": "本笔记本需要 `blockbook` 包。它不在 PyPI 上：请在本书源码的文件夹中运行 `pip install .`。",
+}
+
+
+def publish_notebook(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    if app.builder.name != "html":
+        return
+    context["all_notebooks"] = "notebooks.zip"
+    executed = Path(app.outdir).parent / "jupyter_execute" / f"{pagename}.ipynb"
+    if not executed.exists() or doctree is None:
+        return
+    notebook = nbformat.read(executed, as_version=4)
+    if not any(cell.cell_type == "code" for cell in notebook.cells):
+        return
+    first = (
+        new_code_cell(INSTALL.format(REPOSITORY), id="install")
+        if REPOSITORY
+        else new_markdown_cell(NOTE[app.config.language], id="install")
+    )
+    notebook.cells.insert(0, first)
+    nbformat.write(notebook, Path(app.outdir, f"{pagename}.ipynb"))
+    context["notebook"] = f"{pagename.rpartition('/')[2]}.ipynb"
+
+
+def zip_notebooks(app: Sphinx, exception: Exception | None) -> None:
+    if app.builder.name != "html" or exception is not None:
+        return
+    with zipfile.ZipFile(Path(app.outdir, "notebooks.zip"), "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(app.env.found_docs):
+            notebook = Path(app.outdir, f"{name}.ipynb")
+            if notebook.exists():
+                # without a date of its own the zip is the same in each build
+                archive.writestr(zipfile.ZipInfo(f"blockbook/{name}.ipynb"), notebook.read_bytes())
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("html-page-context", publish_notebook)
+    app.connect("build-finished", zip_notebooks)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
