@@ -37,7 +37,9 @@ def publish_notebook(app: Sphinx, pagename: str, templatename: str, context: dic
         else new_markdown_cell(NOTE[app.config.language], id="install")
     )
     notebook.cells.insert(0, first)
-    nbformat.write(notebook, Path(app.outdir, f"{pagename}.ipynb"))
+    target = Path(app.outdir, f"{pagename}.ipynb")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, target)
     context["notebook"] = f"{pagename.rpartition('/')[2]}.ipynb"
 
 
