@@ -32,11 +32,14 @@ def publish_notebook(app: Sphinx, pagename: str, templatename: str, context: dic
     if not any(cell.cell_type == "code" for cell in notebook.cells):
         return
     first = (
-        new_code_cell(INSTALL.format(REPOSITORY), id="install")
+        new_code_cell(INSTALL.format(REPOSITORY))
         if REPOSITORY
-        else new_markdown_cell(NOTE[app.config.language], id="install")
+        else new_markdown_cell(NOTE[app.config.language])
     )
     notebook.cells.insert(0, first)
+    for number, cell in enumerate(notebook.cells):
+        # nbformat's own are random, and the same commit builds the same bytes
+        cell["id"] = f"cell-{number}"
     target = Path(app.outdir, f"{pagename}.ipynb")
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
