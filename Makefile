@@ -11,7 +11,7 @@ html: $(INSTALLED) ## build both languages into build/html
 	@$(BIN)/python docs/build.py
 
 test: html ## run the package's tests, every doctest and the checks on the built pages
-	@$(BIN)/pytest --doctest-modules --cov
+	@$(BIN)/pytest --doctest-modules --cov -n auto --dist worksteal
 
 accept: html ## rewrite the transcripts, and show what changed
 	@$(BIN)/pytest tests/test_pages.py -k transcript -q --snapshot-update

@@ -48,8 +48,7 @@ function splitQuery(query) {{
         return word.lower()
 
     def word_filter(self, word: str) -> bool:
-        # numbers in outputs would fill a third of the index, and nobody looks for them
-        return not word.isdigit() and word.lower() not in self.stopwords
+        return word.lower() not in self.stopwords
 
 
 def add_homes(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
