@@ -210,8 +210,8 @@ def test_a_build_stopped_at_any_moment_leaves_nothing(how: str, tmp_path: Path) 
             time.sleep(duration * (attempt - moments.random()) / 7)
             (os.killpg if how == "Ctrl-C" else os.kill)(process.pid, SIGNALS[how])
         output, _ = process.communicate(timeout=60)
-        # before the first line of ours runs, Python reports it in its own way
-        assert "Traceback" not in output or time.monotonic() - started < duration / 5, output
+        # Python's own fork server may say that it was left in the middle of a request; our code says one line
+        assert not re.search(r'File "[^"]*/docs/', output) or time.monotonic() - started < duration / 5, output
         _wait_until_nothing_runs(site)
         duration = duration or time.monotonic() - started
         if site.html.exists() and site.published() not in whole:

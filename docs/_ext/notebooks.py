@@ -31,11 +31,7 @@ def publish_notebook(app: Sphinx, pagename: str, templatename: str, context: dic
     notebook = nbformat.read(executed, as_version=4)
     if not any(cell.cell_type == "code" for cell in notebook.cells):
         return
-    first = (
-        new_code_cell(INSTALL.format(REPOSITORY))
-        if REPOSITORY
-        else new_markdown_cell(NOTE[app.config.language])
-    )
+    first = new_code_cell(INSTALL.format(REPOSITORY)) if REPOSITORY else new_markdown_cell(NOTE[app.config.language])
     notebook.cells.insert(0, first)
     for number, cell in enumerate(notebook.cells):
         # nbformat's own are random, and the same commit builds the same bytes
