@@ -404,32 +404,28 @@ def continue_in_copy() -> None:
 
 
 def warm_up() -> None:
-    """Import once what every build and every test imports; build the copy, and keep what was built."""
-    sys.path[:0] = [str(ROOT / "docs"), str(ROOT / "tests")]
-    import execution  # noqa: F401
-    import matplotlib.pyplot  # noqa: F401
-    import playwright.sync_api  # noqa: F401
-    import sphinx_book_theme  # noqa: F401
-    import torch._dynamo
-    import torch.testing  # noqa: F401
-    import warm_kernel
-
-    import build  # noqa: F401
-
-    warm_kernel.start()
-    # the server is this process's: its children may use it and not wait for it
-    warm_kernel.start = lambda: True
-    code, log = in_child(run_build)
+    """Build the copy and keep what was built; import once what every test imports."""
+    code, log = run_build()
     if code:
         sys.exit(f"The unchanged copy does not build:\n{log}")
     shutil.copytree(ROOT, PRISTINE)
+    sys.path[:0] = [str(ROOT / "docs" / "_ext"), str(ROOT / "tests")]
+    import torch._dynamo
+    import torch.testing  # noqa: F401
 
 
-def run_build() -> int:
-    import build
-
-    sys.argv = ["build.py"]
-    return build.main()
+def run_build() -> tuple[int, str]:
+    """Return the exit code of a build of the copy, and what it said."""
+    build = subprocess.run(
+        [sys.executable, "docs/build.py"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    return build.returncode, build.stdout
 
 
 class SiteIsBuilt:
@@ -486,7 +482,7 @@ def killer(mutant: Mutant, tests: list[str]) -> str:
             else:
                 (ROOT / path).write_text(text, encoding="utf-8")
         if mutant.rebuild:
-            code, log = in_child(run_build)
+            code, log = run_build()
             if code:
                 return "the build: " + (log.strip().splitlines() or ["stopped"])[-1]
         if mutant.kind == "docstring":
