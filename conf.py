@@ -21,13 +21,13 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
-    "chinese_search",
     "execution",
     "formulas",
     "notebooks",
     "page_frame",
     "proof",
     "rebuild",
+    "site_search",
 ]
 # what a page can show depends on these too, and Sphinx compares configuration values
 inputs_digest = looks_digest = ""

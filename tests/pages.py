@@ -19,11 +19,10 @@ EXECUTED = [page for page in PAGES if CELL.search((DOCS / "en" / f"{page}.md").r
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell that the build published: what it shows, and the labels that stand right before it."""
+    """A cell that the build published."""
 
     source: str
     output: str
-    folded: bool
 
 
 def written(language: str, page: str) -> str:
@@ -47,14 +46,13 @@ def cells(language: str, page: str) -> list[Cell]:
         Cell(
             source="\n".join(part.get_text() for part in cell.select(".cell_input pre")).strip(),
             output="\n".join(part.get_text() for part in cell.select(".cell_output > *")).strip(),
-            folded=cell.find("details", class_="hide") is not None,
         )
         for cell in published(language, page).select("div.cell")
     ]
 
 
-def output(language: str, page: str, code: str, occurrence: int = 0) -> str:
-    """Return what the page shows below the cell whose source ends with ``code``."""
+def output(language: str, page: str, code: str) -> str:
+    """Return what the page shows below the first cell whose source ends with ``code``."""
     found = [cell for cell in cells(language, page) if cell.source.endswith(code)]
     assert found, f"{language}/{page} has no cell that ends with {code!r}"
-    return found[occurrence].output
+    return found[0].output

@@ -1,6 +1,7 @@
 """Around each page: the other language, a policy for the browser, and every word of the interface."""
 
 import hashlib
+import html
 import re
 from base64 import b64encode
 from pathlib import Path
@@ -75,7 +76,7 @@ class InlineSvg(SphinxPostTransform):
             if path.suffix == ".svg" and path.is_file():
                 svg = path.read_text(encoding="utf-8")
                 svg = svg[svg.index("<svg") :].replace("#000000", "currentColor")
-                label = image.get("alt", "")
+                label = html.escape(image.get("alt", ""))
                 image.replace_self(
                     nodes.raw("", f'<div class="drawing" role="img" aria-label="{label}">{svg}</div>', format="html")
                 )

@@ -5,10 +5,10 @@ then the claims of *What we proved* in both languages, then a digest of each sec
 """
 
 import hashlib
+import math
 import re
 from pathlib import Path
 
-import pytest
 from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 
@@ -66,7 +66,7 @@ def agrees(accepted: str, found: str) -> bool:
     """Compare exactly, but for the last digit of outputs with four decimals or more: processors round differently."""
     (exact, floats), (exact_found, floats_found) = _split(accepted), _split(found)
     return exact == exact_found and all(
-        float(other) == pytest.approx(float(one), rel=0, abs=1.5 * _last_place(one))
+        math.isclose(float(one), float(other), rel_tol=0, abs_tol=1.5 * _last_place(one))
         for one, other in zip(floats, floats_found, strict=True)
     )
 
