@@ -5,7 +5,6 @@ and the copy takes its place when it is whole: a build that fails or is killed c
 """
 
 import argparse
-import fcntl
 import hashlib
 import os
 import shutil
@@ -17,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from filelock import FileLock, Timeout
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -76,8 +77,10 @@ def recover(target: Path) -> None:
 
 def build_language(folder: str, work: Path) -> None:
     """Run Sphinx, in a process of its own, and leave with its status."""
-    # Ctrl-C is for the driver to answer
+    # Ctrl-C is for the driver to answer, and this process is the driver's fork
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     import warm_kernel
 
     warm_kernel.join_server()
@@ -141,7 +144,7 @@ def _run_sphinx(folders: list[str], work: Path, inputs: dict[str, str]) -> bool:
     for folder in folders:
         if (work / folder).exists():
             shutil.copytree(work / folder, building / folder)
-    context = warm_kernel.start()
+    context = warm_kernel.start("".join(read(page) for folder in folders for page in (DOCS / folder).rglob("*.[mi]*")))
     processes = {folder: context.Process(target=build_language, args=(folder, work)) for folder in folders}
     try:
         # a process that is half started could not be ended
@@ -161,6 +164,7 @@ def _run_sphinx(folders: list[str], work: Path, inputs: dict[str, str]) -> bool:
             if process.is_alive():
                 process.kill()
                 process.join()
+        shutil.rmtree(building, ignore_errors=True)
     return all(process.exitcode == 0 for process in processes.values())
 
 
@@ -188,13 +192,13 @@ def _publication(html: Path, inputs: dict[str, str]) -> str:
 def workplace(work: Path) -> Iterator[None]:
     """Work alone, in an environment that no page can tell from another machine's, and leave nothing behind."""
     work.mkdir(parents=True, exist_ok=True)
-    with (work / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"Waiting for another build in {work} (if it is `make live`, stop that)", flush=True)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        temporary = work / "tmp"
+    lock, temporary = FileLock(work / "lock"), work / "tmp"
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"Waiting for another build in {work} (if it is `make live`, stop that)", flush=True)
+        lock.acquire()
+    try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         # a socket's path has at most 107 characters
@@ -203,7 +207,6 @@ def workplace(work: Path) -> Iterator[None]:
         os.environ.update(
             # one thread a kernel: sums do not depend on the number of cores
             OMP_NUM_THREADS="1",
-            PYTHONHASHSEED="0",
             SOURCE_DATE_EPOCH="0",
             MATPLOTLIBRC=str(DOCS / "_ext" / "matplotlibrc"),
             MPLCONFIGDIR=str(work / "matplotlib"),
@@ -213,12 +216,12 @@ def workplace(work: Path) -> Iterator[None]:
             PYTHONPATH=os.pathsep.join([str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]),
         )
         sys.path[:0] = [str(ROOT / "src"), str(DOCS / "_ext")]
-        try:
-            yield
-        finally:
-            if "warm_kernel" in sys.modules:
-                sys.modules["warm_kernel"].stop()
-            shutil.rmtree(temporary, ignore_errors=True)
+        yield
+    finally:
+        if "warm_kernel" in sys.modules:
+            sys.modules["warm_kernel"].stop()
+        shutil.rmtree(temporary, ignore_errors=True)
+        lock.release()
 
 
 def main() -> int:
@@ -227,6 +230,10 @@ def main() -> int:
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "work", help="where Sphinx works")
     parser.add_argument("--live", type=int, metavar="PORT", help="serve on this machine, rebuild and reload on save")
     arguments = parser.parse_args()
+    if os.environ.get("PYTHONHASHSEED") != "0":
+        # the builds are forks of this process, and sets must have one order
+        os.environ["PYTHONHASHSEED"] = "0"
+        os.execv(sys.executable, [sys.executable, *sys.argv])
     work, html = arguments.work.resolve(), arguments.html.resolve()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:

@@ -30,7 +30,7 @@ def page(title: str, *cells: str, tags: str = "") -> str:
 
 
 class Site:
-    """A copy of the machinery around a few pages of its own, without PyTorch where that is not the matter."""
+    """A copy of the machinery around a few pages of its own."""
 
     def __init__(self, root: Path, pages: dict[str, str], *, languages: tuple[str, ...] = ("en",)) -> None:
         self.root = root
@@ -43,7 +43,6 @@ class Site:
                 shutil.copy(source, target)
         shutil.copytree(ROOT / "docs" / "_static" / "katex", root / "docs" / "_static" / "katex")
         self.write("src/blockbook/__init__.py", PACKAGE)
-        self.edit("docs/_ext/warm_kernel.py", r'"(torch|matplotlib)[\w.]*",', "")
         contents = {"status": "# Status\n\n```{page-status}\n```\n", "glossary": "# Glossary\n", **pages}
         contents["index"] = "# Start\n\n```{toctree}\n" + "\n".join(contents) + "\n```\n"
         for language in languages:
@@ -197,6 +196,28 @@ def test_a_failed_build_changes_nothing_and_the_next_reads_only_what_is_new(tmp_
     assert site.published() == before
 
 
+def test_languages_share_the_execution_of_the_same_cells_and_of_no_others(tmp_path: Path) -> None:
+    who = "import os\nprint('process', os.getpid())"
+    site = Site(tmp_path, {"one": page("One", who), "two": page("Two", "1")}, languages=("en", "zh"))
+
+    def processes() -> list[str]:
+        pages = (site.published()[f"{language}/one.html"].decode() for language in ("en", "zh"))
+        return [re.search(r"process (\d+)", text)[1] for text in pages]
+
+    site.build()
+    english, chinese = processes()
+    assert english == chinese
+    site.write("docs/zh/one.md", page("One", f"{who}\n"))
+    site.edit("conf.py", r"\Z", "# new\n")
+    site.build()
+    assert len({chinese, *processes()}) == 3
+    for language in ("en", "zh"):
+        site.write(f"docs/{language}/two.md", page("Two", "1 / 0"))
+    output = site.fail()
+    for language in ("en", "zh"):
+        assert output.count(f"A cell failed: docs/{language}/two.md, code cell 1: ZeroDivisionError") == 1
+
+
 SIGNALS = {"Ctrl-C": signal.SIGINT, "terminated": signal.SIGTERM, "killed": signal.SIGKILL}
 
 
@@ -285,7 +306,6 @@ PLOT = "import matplotlib.pyplot as plt\n_ = plt.plot([1, 2])"
 
 def test_nothing_leaks_between_pages_and_stock_kernels_give_the_same_bytes(tmp_path: Path) -> None:
     site = Site(tmp_path, {"dirty": page("Dirty", DIRTY), "look": page("Look", WAIT, LOOK, PLOT)})
-    shutil.copy(ROOT / "docs" / "_ext" / "warm_kernel.py", site.root / "docs" / "_ext")
     assert "Stock kernels" not in site.build()
     warm = site.published()
     assert b'id="figure_1"' in warm["en/look.html"]
@@ -298,14 +318,18 @@ def test_nothing_leaks_between_pages_and_stock_kernels_give_the_same_bytes(tmp_p
     assert _differing(site.published(), warm) == []
 
 
-def test_a_broken_fork_is_noted_and_stock_kernels_run(tmp_path: Path) -> None:
-    site = Site(tmp_path, CELLS)
-    site.write("src/sitecustomize.py", "import os\ndef fork():\n    raise OSError('no fork')\nos.fork = fork\n")
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [("True", "this process cannot fork"), ("'forkserver' in str(sys.orig_argv)", "the forkserver failed")],
+)
+def test_a_broken_fork_is_noted_once_and_stock_kernels_run(where: str, reason: str, tmp_path: Path) -> None:
+    site = Site(tmp_path, {"one": CELLS["one"]}, languages=("en", "zh"))
+    broken = f"import os, sys\ndef fork():\n    raise OSError('no fork')\nif {where}:\n    os.fork = fork\n"
+    site.write("src/sitecustomize.py", broken)
     output = site.build(PYTHONPATH=str(site.root / "src"))
-    assert re.match(
-        r"Stock kernels, which take longer: the forkserver failed \(.*\)\.\n", output[output.index("Stock") :]
-    )
-    assert executed(output) == {"en  one", "en  two"}
+    (notice,) = re.findall(r"^Stock kernels, which take longer: (.*)\n", output, re.MULTILINE)
+    assert re.fullmatch(rf"{reason} \(.*\)\.", notice)
+    assert executed(output) == {"en  one", "zh  one"}
 
 
 def test_live_shows_what_is_saved_in_pages_that_are_open(tmp_path: Path, browser: Browser) -> None:

@@ -1,7 +1,13 @@
-"""Execute the pages that a build reads, ahead of the reading and several at a time."""
+"""Execute the pages that a build reads, ahead of the reading and several at a time.
+
+The languages have the same cells: whichever build comes first to a page executes it, and the other takes the outputs.
+"""
 
 import copy
+import hashlib
+import json
 import os
+import pickle
 import re
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +17,7 @@ from typing import Any
 
 import myst_nb.core.execute
 import nbclient
+from filelock import FileLock
 from myst_nb.core.execute.base import NotebookClientBase
 from myst_nb.core.read import create_nb_reader
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -38,9 +45,27 @@ class CellError(SphinxError):
     category = "A cell failed"
 
 
-def execute(path: Path, notebook: NotebookNode, timeout: int) -> NotebookNode:
-    """Run the cells of a page in a kernel and a folder of its own, and note how long they took."""
-    page, started = path.relative_to(ROOT), time.monotonic()
+def execute_once(path: Path, notebook: NotebookNode, timeout: int, shared: Path) -> NotebookNode:
+    """Run the cells of a page, or take the outputs if this build has run the same cells for the other language."""
+    cells = [[cell.source, cell.metadata] for cell in notebook.cells if cell.cell_type == "code"]
+    result = shared / hashlib.sha256(json.dumps(cells).encode()).hexdigest()
+    with FileLock(f"{result}.lock"):
+        if not result.exists():
+            executed: NotebookNode | CellError
+            try:
+                executed = execute(copy.deepcopy(notebook), timeout)
+            except CellError as error:
+                executed = error
+            result.write_bytes(pickle.dumps(executed))
+        executed = pickle.loads(result.read_bytes())
+    if isinstance(executed, CellError):
+        raise CellError(f"{path.relative_to(ROOT)}, {executed}")
+    return executed
+
+
+def execute(notebook: NotebookNode, timeout: int) -> NotebookNode:
+    """Run the cells of a notebook in a kernel and a folder of its own, and note how long they took."""
+    started = time.monotonic()
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         cwd = Path(folder, "cwd")
         cwd.mkdir()
@@ -65,17 +90,16 @@ def execute(path: Path, notebook: NotebookNode, timeout: int) -> NotebookNode:
         try:
             client.execute()
         except CellExecutionError as error:
-            raise CellError(f"{page}, code cell {reached}: {_one_line(error)}") from None
+            raise CellError(f"code cell {reached}: {_one_line(error)}") from None
         except (CellTimeoutError, DeadKernelError) as error:
             reason = f"ran longer than {timeout} s" if isinstance(error, CellTimeoutError) else "the kernel died"
-            raise CellError(f"{page}, code cell {reached}: {reason}") from None
+            raise CellError(f"code cell {reached}: {reason}") from None
         except RuntimeError as error:
-            raise CellError(f"{page}: the kernel did not start ({error})") from None
-    code = (cell for cell in notebook.cells if cell.cell_type == "code")
-    for number, cell in enumerate(code, 1):
+            raise CellError(f"the kernel did not start ({error})") from None
+    for number, cell in enumerate(_code(notebook), 1):
         errors = [output for output in cell.outputs if output.output_type == "error"]
         if "raises-exception" in cell.metadata.get("tags", ()) and not errors:
-            raise CellError(f"{page}, code cell {number}: is tagged raises-exception and raised nothing")
+            raise CellError(f"code cell {number}: is tagged raises-exception and raised nothing")
         for output in errors:
             # the traceback names files of this machine
             output.traceback = [f"{output.ename}: {output.evalue}"]
@@ -95,24 +119,35 @@ class AheadClient(NotebookClientBase):
 
     def start_client(self) -> None:
         executed = _executions.pop(self.path).result()
-        if [cell.source for cell in executed.cells] != [cell.source for cell in self.notebook.cells]:
+        cells, done = _code(self.notebook), _code(executed)
+        if [cell.source for cell in done] != [cell.source for cell in cells]:
             # it was saved between its execution and its reading
-            executed = execute(self.path, copy.deepcopy(self.notebook), self.nb_config.execution_timeout)
+            executed = execute(copy.deepcopy(self.notebook), self.nb_config.execution_timeout)
+            done = _code(executed)
         self.notebook.metadata["language_info"] = executed.metadata["language_info"]
-        for cell, done in zip(self.notebook.cells, executed.cells, strict=True):
-            if cell.cell_type == "code":
-                cell.outputs, cell.execution_count = done.outputs, done.execution_count
+        for cell, other in zip(cells, done, strict=True):
+            cell.outputs, cell.execution_count = other.outputs, other.execution_count
         finished[self.path] = executed
+
+
+def _code(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def start_executions(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
     global _pool
     _pool = ThreadPoolExecutor(WORKERS)
-    for docname in docnames:
+    # the driver clears this folder before each build
+    shared = Path(app.outdir).parents[1] / "executed"
+    shared.mkdir(exist_ok=True)
+    # one language begins at the end, so that they meet in the middle
+    for docname in docnames if app.config.language == "en" else docnames[::-1]:
         path = Path(env.doc2path(docname))
         text = path.read_text(encoding="utf-8")
         if reader := create_nb_reader(str(path), env.myst_config, env.mystnb_config, text):
-            _executions[path] = _pool.submit(execute, path, reader.read(text), env.mystnb_config.execution_timeout)
+            _executions[path] = _pool.submit(
+                execute_once, path, reader.read(text), env.mystnb_config.execution_timeout, shared
+            )
 
 
 def note_package_and_report(app: Sphinx, doctree: Any) -> None:
@@ -122,7 +157,7 @@ def note_package_and_report(app: Sphinx, doctree: Any) -> None:
     sources = {os.path.normpath(source) for source in env.dependencies[env.docname]}
     uses_package = any(source.startswith(f"{PACKAGE}{os.sep}") for source in sources)
     if executed := finished.pop(Path(env.doc2path(env.docname)), None):
-        uses_package |= any("blockbook" in cell.source for cell in executed.cells if cell.cell_type == "code")
+        uses_package |= any("blockbook" in cell.source for cell in _code(executed))
         spent = f"{executed.metadata['seconds']:5.1f} s"
     if uses_package:
         for source in PACKAGE.rglob("*.py"):

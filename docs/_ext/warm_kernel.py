@@ -1,14 +1,16 @@
 """A kernel that starts in a fraction of the time: forked from a process that has imported torch.
 
-The standard library's forkserver imports the packages below once; the two builds and each page's
-kernel are fresh forks of it. Where that does not work, jupyter_client's own provisioner starts stock kernels.
+The standard library's forkserver imports what the pages import, once, and each page's kernel is a fresh fork of it.
+The driver imports Sphinx meanwhile, and the builds are forks of the driver.
+Where forks do not work, jupyter_client's own provisioner starts stock kernels.
 """
 
+import mmap
 import multiprocessing
 import os
 import signal
 import sys
-import threading
+from importlib import import_module
 from importlib.metadata import EntryPoint
 from multiprocessing import connection, forkserver, util
 from multiprocessing.context import BaseContext
@@ -20,70 +22,63 @@ from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvision
 NAME = "warm"
 STOCK = "BLOCKBOOK_STOCK_KERNELS"
 
-# never blockbook itself, nor docs/_ext: they may change between two builds of one server
-PRELOAD = [
-    "torch",
-    "torch._dynamo",
-    "torch.testing",
-    "numpy",
-    "matplotlib.pyplot",
-    "matplotlib.backends.backend_svg",
-    "ipykernel.kernelapp",
-    "ipykernel.ipkernel",
-    "ipykernel.inprocess",
-    "debugpy.server.api",
-    "IPython.core.completer",
-    "jedi",
-    "pdb",
-    "multiprocessing.popen_forkserver",
-    "myst_nb.sphinx_ext",
-    "sphinx.builders.html",
-    "sphinx.ext.autodoc",
-    "sphinx.ext.napoleon",
-    "sphinx_book_theme",
-    "sphinx_copybutton",
-    "sphinxcontrib.katex",
-]
+# What a kernel imports, early or late, and what it imports if a page has the word.
+# Never blockbook itself, nor docs/_ext: they may change between two builds of one server.
+KERNEL = {
+    "": [
+        "ipykernel.kernelapp",
+        "ipykernel.ipkernel",
+        "ipykernel.debugger",
+        "IPython.core.completerlib",
+        "IPython.core.debugger",
+        "IPython.core.oinspect",
+        "IPython.extensions.storemagic",
+        "faulthandler",
+        "jupyter_client.provisioning",
+        "sqlite3",
+        "tornado.platform.asyncio",
+        "tornado.queues",
+        "multiprocessing.popen_forkserver",
+    ],
+    "torch": ["torch", "torch.testing", "numpy.random"],
+    # each optimizer imports it
+    "optim": ["torch._dynamo"],
+    "matplotlib": ["matplotlib.pyplot", "matplotlib.backends.backend_svg"],
+}
+BUILD = ["myst_nb.sphinx_ext", "sphinx.builders.html", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_book_theme"]
+
+# whether it has been said that kernels are stock: memory that a build, as a fork of the driver, shares with it
+_noted = mmap.mmap(-1, 1)
 
 
-def start() -> BaseContext:
-    """Start the server if it does not run, and return the way to start processes from it, or the stock way."""
-    context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+def start(sources: str) -> BaseContext:
+    """Start the server for pages of these sources if it does not run, and return the way to start builds."""
     if os.environ.get(STOCK):
-        reason = f"{STOCK} is set"
+        _use_stock(f"{STOCK} is set")
     elif sys.platform != "linux":
-        reason = "only Linux forks safely"
+        _use_stock("only Linux forks safely")
     else:
         # debugpy, once imported, would warn in each kernel about Python's frozen modules
         os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
         # matplotlib, imported before there is a kernel, would not draw into it
         os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
-        multiprocessing.set_forkserver_preload(PRELOAD)
+        multiprocessing.set_forkserver_preload(
+            [module for word, modules in KERNEL.items() if word in sources for module in modules]
+        )
         # the server inherits this: Ctrl-C is for the driver to answer
         answer = signal.signal(signal.SIGINT, signal.SIG_IGN)
         forkserver.ensure_running()
         signal.signal(signal.SIGINT, answer)
-        failures: list[str] = []
-        # it waits for the imports; a thread can be left waiting
-        trial = threading.Thread(target=_try_fork, args=(context, failures), daemon=True)
-        trial.start()
-        trial.join()
-        if not failures:
-            return context
-        reason = failures[0]
-    _use_stock(reason)
+        for module in BUILD:
+            import_module(module)
+        try:
+            if not (trial := os.fork()):
+                os._exit(0)
+            os.waitpid(trial, 0)
+            return multiprocessing.get_context("fork")
+        except OSError as error:
+            _use_stock(f"this process cannot fork ({error!r})")
     return multiprocessing.get_context("spawn")
-
-
-def _try_fork(context: BaseContext, failures: list[str]) -> None:
-    process = context.Process(target=os.getpid)
-    try:
-        process.start()
-        process.join()
-        if process.exitcode != 0:
-            failures.append(f"a forked process ended with {process.exitcode}")
-    except (OSError, EOFError) as error:
-        failures.append(f"the forkserver failed ({error!r})")
 
 
 def stop() -> None:
@@ -97,17 +92,20 @@ def stop() -> None:
 
 
 def _use_stock(reason: str) -> None:
-    if os.environ.get(STOCK) != "noted":
-        print(f"Stock kernels, which take longer: {reason}.", flush=True)
-    os.environ[STOCK] = "noted"
+    os.environ[STOCK] = "1"
+    if not _noted[0]:
+        _noted[0] = 1
+        print(f"Stock kernels, which take longer: {reason}.\n", end="", flush=True)
 
 
 def join_server() -> None:
-    """In a build's process: end with the driver, and have kernels start from the server that it came from."""
+    """In a build's process: end with the driver, and have kernels start from the driver's server."""
     _end_with_parent(os.getpid())
     if os.environ.get(STOCK):
         return
-    # this process is the server's child, and would start a server of its own
+    # a kernel has no use for the driver's main module, which it would import
+    del sys.modules["__main__"].__file__
+    # the server is not this process's child, and must not be replaced by one that is
     forkserver._forkserver.ensure_running = lambda: None
     factory = KernelProvisionerFactory.instance()
     factory.provisioners[NAME] = EntryPoint(NAME, f"{__name__}:WarmProvisioner", factory.GROUP_NAME)
@@ -173,13 +171,12 @@ def _run_kernel(arguments: list[str], cwd: str | None, env: dict[str, str]) -> N
 
     sys.argv[1:] = arguments
 
-    import numpy
     from ipykernel.kernelapp import IPKernelApp
 
     # Python reseeds its generator after a fork, these do not
-    numpy.random.seed()
-    if torch := sys.modules.get("torch"):
-        torch.seed()
+    for name in ("numpy.random", "torch"):
+        if name in sys.modules:
+            sys.modules[name].seed()
     app = IPKernelApp.instance(parent_handle=os.getppid())
     app.initialize(arguments)
     app.start()
