@@ -81,9 +81,9 @@ def build_language(folder: str, work: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-    import warm_kernel
+    import fork_server
 
-    warm_kernel.join_server()
+    fork_server.join()
     from execution import CellError
     from sphinx.application import Sphinx
     from sphinx.util.docutils import docutils_namespace, patch_docutils
@@ -136,7 +136,7 @@ def build(work: Path, html: Path) -> bool:
 
 
 def _run_sphinx(folders: list[str], work: Path, inputs: dict[str, str]) -> bool:
-    import warm_kernel
+    import fork_server
 
     building = work / "building"
     shutil.rmtree(building, ignore_errors=True)
@@ -144,7 +144,10 @@ def _run_sphinx(folders: list[str], work: Path, inputs: dict[str, str]) -> bool:
     for folder in folders:
         if (work / folder).exists():
             shutil.copytree(work / folder, building / folder)
-    context = warm_kernel.start("".join(read(page) for folder in folders for page in (DOCS / folder).rglob("*.[mi]*")))
+    context = fork_server.start(
+        "".join(map(read, (page for folder in folders for page in (DOCS / folder).rglob("*.[mi]*")))),
+        "".join(map(read, (ROOT / "src").rglob("*.py"))),
+    )
     processes = {folder: context.Process(target=build_language, args=(folder, work)) for folder in folders}
     try:
         # a process that is half started could not be ended
@@ -218,8 +221,8 @@ def workplace(work: Path) -> Iterator[None]:
         sys.path[:0] = [str(ROOT / "src"), str(DOCS / "_ext")]
         yield
     finally:
-        if "warm_kernel" in sys.modules:
-            sys.modules["warm_kernel"].stop()
+        if "fork_server" in sys.modules:
+            sys.modules["fork_server"].stop()
         shutil.rmtree(temporary, ignore_errors=True)
         lock.release()
 

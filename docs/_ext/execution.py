@@ -17,6 +17,7 @@ from typing import Any
 
 import myst_nb.core.execute
 import nbclient
+import warm_kernel
 from filelock import FileLock
 from myst_nb.core.execute.base import NotebookClientBase
 from myst_nb.core.read import create_nb_reader
@@ -173,6 +174,7 @@ def stop_executions(app: Sphinx, exception: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    warm_kernel.register()
     myst_nb.core.execute.NotebookClientDirect = AheadClient
     app.connect("env-before-read-docs", start_executions, priority=900)
     app.connect("doctree-read", note_package_and_report, priority=900)

@@ -1,115 +1,25 @@
-"""A kernel that starts in a fraction of the time: forked from a process that has imported torch.
+"""A kernel that starts in a fraction of the time: a fork of the server, which has imported torch."""
 
-The standard library's forkserver imports what the pages import, once, and each page's kernel is a fresh fork of it.
-The driver imports Sphinx meanwhile, and the builds are forks of the driver.
-Where forks do not work, jupyter_client's own provisioner starts stock kernels.
-"""
-
-import mmap
 import multiprocessing
 import os
-import signal
 import sys
-from importlib import import_module
 from importlib.metadata import EntryPoint
-from multiprocessing import connection, forkserver, util
-from multiprocessing.context import BaseContext
+from multiprocessing import forkserver
 from typing import Any
 
+import fork_server
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 
 NAME = "warm"
-STOCK = "BLOCKBOOK_STOCK_KERNELS"
-
-# What a kernel imports, early or late, and what it imports if a page has the word.
-# Never blockbook itself, nor docs/_ext: they may change between two builds of one server.
-KERNEL = {
-    "": [
-        "ipykernel.kernelapp",
-        "ipykernel.ipkernel",
-        "ipykernel.debugger",
-        "IPython.core.completerlib",
-        "IPython.core.debugger",
-        "IPython.core.oinspect",
-        "IPython.extensions.storemagic",
-        "faulthandler",
-        "jupyter_client.provisioning",
-        "sqlite3",
-        "tornado.platform.asyncio",
-        "tornado.queues",
-        "multiprocessing.popen_forkserver",
-    ],
-    "torch": ["torch", "torch.testing", "numpy.random"],
-    # each optimizer imports it
-    "optim": ["torch._dynamo"],
-    "matplotlib": ["matplotlib.pyplot", "matplotlib.backends.backend_svg"],
-}
-BUILD = ["myst_nb.sphinx_ext", "sphinx.builders.html", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_book_theme"]
-
-# whether it has been said that kernels are stock: memory that a build, as a fork of the driver, shares with it
-_noted = mmap.mmap(-1, 1)
 
 
-def start(sources: str) -> BaseContext:
-    """Start the server for pages of these sources if it does not run, and return the way to start builds."""
-    if os.environ.get(STOCK):
-        _use_stock(f"{STOCK} is set")
-    elif sys.platform != "linux":
-        _use_stock("only Linux forks safely")
-    else:
-        # debugpy, once imported, would warn in each kernel about Python's frozen modules
-        os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
-        # matplotlib, imported before there is a kernel, would not draw into it
-        os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
-        multiprocessing.set_forkserver_preload(
-            [module for word, modules in KERNEL.items() if word in sources for module in modules]
-        )
-        # the server inherits this: Ctrl-C is for the driver to answer
-        answer = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        forkserver.ensure_running()
-        signal.signal(signal.SIGINT, answer)
-        for module in BUILD:
-            import_module(module)
-        try:
-            if not (trial := os.fork()):
-                os._exit(0)
-            os.waitpid(trial, 0)
-            return multiprocessing.get_context("fork")
-        except OSError as error:
-            _use_stock(f"this process cannot fork ({error!r})")
-    return multiprocessing.get_context("spawn")
-
-
-def stop() -> None:
-    """End the server."""
-    if (server := forkserver._forkserver._forkserver_pid) is not None:
-        # it would else wait for all that hold on to it, and an interrupted start may be among them
-        os.kill(server, signal.SIGKILL)
-        forkserver._forkserver._stop()
-    # multiprocessing removes its folder at exit, when the one around it is gone
-    util._run_finalizers()
-
-
-def _use_stock(reason: str) -> None:
-    os.environ[STOCK] = "1"
-    if not _noted[0]:
-        _noted[0] = 1
-        print(f"Stock kernels, which take longer: {reason}.\n", end="", flush=True)
-
-
-def join_server() -> None:
-    """In a build's process: end with the driver, and have kernels start from the driver's server."""
-    _end_with_parent(os.getpid())
-    if os.environ.get(STOCK):
-        return
-    # a kernel has no use for the driver's main module, which it would import
-    del sys.modules["__main__"].__file__
-    # the server is not this process's child, and must not be replaced by one that is
-    forkserver._forkserver.ensure_running = lambda: None
-    factory = KernelProvisionerFactory.instance()
-    factory.provisioners[NAME] = EntryPoint(NAME, f"{__name__}:WarmProvisioner", factory.GROUP_NAME)
-    factory.default_provisioner_name = NAME
+def register() -> None:
+    """Have jupyter_client start warm kernels, unless they are to be stock ones."""
+    if not os.environ.get(fork_server.STOCK):
+        factory = KernelProvisionerFactory.instance()
+        factory.provisioners[NAME] = EntryPoint(NAME, f"{__name__}:WarmProvisioner", factory.GROUP_NAME)
+        factory.default_provisioner_name = NAME
 
 
 class WarmProvisioner(LocalProvisioner):
@@ -123,7 +33,7 @@ class WarmProvisioner(LocalProvisioner):
         try:
             process.start()
         except (OSError, EOFError) as error:
-            _use_stock(f"the forkserver failed ({error!r})")
+            fork_server.use_stock(f"the forkserver failed ({error!r})")
             return await super().launch_kernel(cmd, **kwargs)
         self.process = _Popen(process)
         self.pid = self.pgid = process.pid
@@ -161,7 +71,7 @@ class _Popen:
 def _run_kernel(arguments: list[str], cwd: str | None, env: dict[str, str]) -> None:
     os.setsid()
     # with all that its cells may have started
-    _end_with_parent(-os.getpid())
+    fork_server.end_with_parent(-os.getpid())
     # an open copy of this pipe would keep the server alive
     os.close(forkserver._forkserver._forkserver_alive_fd)
     os.environ.clear()
@@ -180,20 +90,3 @@ def _run_kernel(arguments: list[str], cwd: str | None, env: dict[str, str]) -> N
     app = IPKernelApp.instance(parent_handle=os.getppid())
     app.initialize(arguments)
     app.start()
-
-
-def _end_with_parent(whom: int) -> None:
-    """Have the system end a process, or the group of a negative number, when the parent is gone, even if killed.
-
-    A thread that watched would never run while a cell computes without releasing the interpreter's lock.
-    """
-    if sys.platform != "linux":
-        return
-    import fcntl
-
-    pipe = multiprocessing.parent_process().sentinel
-    fcntl.fcntl(pipe, fcntl.F_SETOWN, whom)
-    # SIGIO, which ends whoever does not expect it
-    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
-    if connection.wait([pipe], 0):
-        os._exit(1)

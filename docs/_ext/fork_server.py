@@ -1,0 +1,138 @@
+"""A server to fork kernels from: it imports what the pages import, once.
+
+The driver imports Sphinx meanwhile, and the builds are forks of the driver.
+Where forks do not work, builds are started afresh, and kernels are stock ones.
+"""
+
+import mmap
+import multiprocessing
+import os
+import signal
+import sys
+from importlib import import_module
+from multiprocessing import connection, forkserver, util
+from multiprocessing.context import BaseContext
+
+STOCK = "BLOCKBOOK_STOCK_KERNELS"
+
+# What a kernel imports, early or late, and what it imports if a page has the word.
+# Never blockbook itself, nor docs/_ext: they may change between two builds of one server.
+KERNEL = {
+    "": [
+        "ipykernel.kernelapp",
+        "ipykernel.ipkernel",
+        "ipykernel.debugger",
+        "IPython.core.completerlib",
+        "IPython.core.debugger",
+        "IPython.core.oinspect",
+        "IPython.extensions.storemagic",
+        "faulthandler",
+        "jupyter_client.provisioning",
+        "sqlite3",
+        "tornado.platform.asyncio",
+        "tornado.queues",
+        "multiprocessing.popen_forkserver",
+    ],
+    "torch": ["torch", "torch.testing", "numpy.random"],
+    # each optimizer imports it
+    "torch.optim": ["torch._dynamo"],
+    "matplotlib": ["matplotlib.pyplot", "matplotlib.backends.backend_svg"],
+}
+BUILD = [
+    "myst_nb.sphinx_ext",
+    "myst_parser.sphinx_ext.directives",
+    "nbclient",
+    "pdb",
+    "py_mini_racer",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.jinja2glue",
+    "sphinx_book_theme",
+    "sphinx_copybutton",
+    "sphinxcontrib.katex",
+]
+
+# whether it has been said that kernels are stock: memory that a build, as a fork of the driver, shares with it
+_noted = mmap.mmap(-1, 1)
+
+
+def start(pages: str, package: str) -> BaseContext:
+    """Start the server for these sources if it does not run, and return the way to start builds."""
+    if os.environ.get(STOCK):
+        use_stock(f"{STOCK} is set")
+    elif sys.platform != "linux":
+        use_stock("only Linux forks safely")
+    else:
+        # debugpy, once imported, would warn in each kernel about Python's frozen modules
+        os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
+        # matplotlib, imported before there is a kernel, would not draw into it
+        os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+        multiprocessing.set_forkserver_preload(
+            [module for word, modules in KERNEL.items() if word in pages + package for module in modules]
+        )
+        # the server inherits this: Ctrl-C is for the driver to answer
+        answer = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        forkserver.ensure_running()
+        signal.signal(signal.SIGINT, answer)
+        _import_for_builds(pages, package)
+        try:
+            if not (trial := os.fork()):
+                os._exit(0)
+            os.waitpid(trial, 0)
+            return multiprocessing.get_context("fork")
+        except OSError as error:
+            use_stock(f"this process cannot fork ({error!r})")
+    return multiprocessing.get_context("spawn")
+
+
+def _import_for_builds(pages: str, package: str) -> None:
+    from sphinx.application import builtin_extensions
+
+    # autodoc imports the package
+    torch = ["torch"] if ".. auto" in pages and "import torch" in package else []
+    for module in (*BUILD, *builtin_extensions, *torch):
+        import_module(module)
+
+
+def stop() -> None:
+    """End the server."""
+    if (server := forkserver._forkserver._forkserver_pid) is not None:
+        # it would else wait for all that hold on to it, and an interrupted start may be among them
+        os.kill(server, signal.SIGKILL)
+        forkserver._forkserver._stop()
+    # multiprocessing removes its folder at exit, when the one around it is gone
+    util._run_finalizers()
+
+
+def use_stock(reason: str) -> None:
+    os.environ[STOCK] = "1"
+    if not _noted[0]:
+        _noted[0] = 1
+        print(f"Stock kernels, which take longer: {reason}.\n", end="", flush=True)
+
+
+def join() -> None:
+    """In a build's process: end with the driver, and have kernels start from the driver's server."""
+    end_with_parent(os.getpid())
+    if not os.environ.get(STOCK):
+        # a kernel has no use for the driver's main module, which it would import
+        del sys.modules["__main__"].__file__
+        # the server is not this process's child, and must not be replaced by one that is
+        forkserver._forkserver.ensure_running = lambda: None
+
+
+def end_with_parent(whom: int) -> None:
+    """Have the system end a process, or the group of a negative number, when the parent is gone, even if killed.
+
+    A thread that watched would never run while a cell computes without releasing the interpreter's lock.
+    """
+    if sys.platform != "linux":
+        return
+    import fcntl
+
+    pipe = multiprocessing.parent_process().sentinel
+    fcntl.fcntl(pipe, fcntl.F_SETOWN, whom)
+    # SIGIO, which ends whoever does not expect it
+    fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
+    if connection.wait([pipe], 0):
+        os._exit(1)
