@@ -39,6 +39,7 @@ PRELOAD = [
     "myst_nb.sphinx_ext",
     "sphinx.builders.html",
     "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
     "sphinx_book_theme",
     "sphinx_copybutton",
