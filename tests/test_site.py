@@ -304,6 +304,31 @@ def test_checks_open_and_code_copies(browser: Browser, address: str, language: s
 
 
 @each_language
+def test_a_long_output_shows_its_head_until_it_is_opened(browser: Browser, address: str, language: str) -> None:
+    page = published(language, "parameters/access")
+    switches = page.select("div.cell_output > details.more")
+    assert [switch.get_text() for switch in switches] == [{"en": "All 29 lines", "zh": "全部 29 行"}[language]]
+    # each other output is short, or a drawing
+    for output in page.select("div.cell_output > :not(details.more)"):
+        long = output.find_next_sibling("details") is not None
+        assert long == (len(output.get_text().strip().splitlines()) > 20 and not output.select("svg, table"))
+    context = browser.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(f"{address}/{language}/parameters/access.html")
+    output = tab.locator("div.cell_output > :has(+ details.more)")
+    height = "(output) => [output.clientHeight, output.scrollHeight]"
+    shown, whole = output.evaluate(height)
+    assert 200 < shown < whole
+    tab.emulate_media(media="print")
+    assert output.evaluate(height) == [whole, whole]
+    tab.emulate_media(media="screen")
+    tab.locator("details.more summary").focus()
+    tab.keyboard.press("Enter")
+    assert output.evaluate(height) == [whole, whole]
+    context.close()
+
+
+@each_language
 def test_every_link_and_anchor_resolves(site: None, language: str) -> None:
     targets = {page: {tag["id"] for tag in published(language, page).select("[id]")} for page in PAGES}
     broken = []
