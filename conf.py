@@ -51,6 +51,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 napoleon_custom_sections = ["Shape", "Source"]
 
+# code only
+copybutton_selector = "div.highlight pre:not(div.cell_output pre)"
 copybutton_exclude = ".linenos, .gp, .go"
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True

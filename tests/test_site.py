@@ -297,6 +297,7 @@ def test_checks_open_and_code_copies(browser: Browser, address: str, language: s
     expect(folded.locator(".cell_input")).to_be_hidden()
     folded.locator("summary").click()
     expect(folded.locator(".cell_input")).to_be_visible()
+    expect(tab.locator("div.cell_output button.copybtn")).to_have_count(0)
     tab.locator("div.cell_input button.copybtn").first.click()
     copied = tab.evaluate("navigator.clipboard.readText()")
     assert copied.strip() == cells(language, "parameters/tying")[0].source
