@@ -21,6 +21,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    "code_links",
     "execution",
     "formulas",
     "notebooks",
@@ -32,11 +33,11 @@ extensions = [
 # what a page can show depends on these too, and Sphinx compares configuration values
 inputs_digest = looks_digest = ""
 nitpicky = True
-# torch's and Python's own names: there is no network to fetch their inventories from
-nitpick_ignore_regex = [
-    ("py:.*", r"(torch|typing|collections|builtins)\b.*"),
-    ("py:.*", r"(optional|str|bool|int|float|Self|Tensor|Generator|Iterable|dtype)"),
-]
+# no network when the book is built
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3.11/", "../_ext/inventories/python.inv"),
+    "torch": ("https://docs.pytorch.org/docs/2.13/", "../_ext/inventories/torch.inv"),
+}
 
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
@@ -50,6 +51,8 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 napoleon_custom_sections = ["Shape", "Source"]
 
+# code only
+copybutton_selector = "div.highlight pre:not(div.cell_output pre)"
 copybutton_exclude = ".linenos, .gp, .go"
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True

@@ -332,9 +332,35 @@ def test_checks_open_and_code_copies(browser: Browser, address: str, language: s
     expect(folded.locator(".cell_input")).to_be_hidden()
     folded.locator("summary").click()
     expect(folded.locator(".cell_input")).to_be_visible()
+    expect(tab.locator("div.cell_output button.copybtn")).to_have_count(0)
     tab.locator("div.cell_input button.copybtn").first.click()
     copied = tab.evaluate("navigator.clipboard.readText()")
     assert copied.strip() == cells(language, "parameters/tying")[0].source
+    context.close()
+
+
+@each_language
+def test_a_long_output_shows_its_head_until_it_is_opened(browser: Browser, address: str, language: str) -> None:
+    page = published(language, "parameters/access")
+    switches = page.select("div.cell_output > details.more")
+    assert [switch.get_text() for switch in switches] == [{"en": "All 29 lines", "zh": "全部 29 行"}[language]]
+    # each other output is short, or a drawing
+    for output in page.select("div.cell_output > :not(details.more)"):
+        long = output.find_next_sibling("details") is not None
+        assert long == (len(output.get_text().strip().splitlines()) > 20 and not output.select("svg, table"))
+    context = browser.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(f"{address}/{language}/parameters/access.html")
+    output = tab.locator("div.cell_output > :has(+ details.more)")
+    height = "(output) => [output.clientHeight, output.scrollHeight]"
+    shown, whole = output.evaluate(height)
+    assert 200 < shown < whole
+    tab.emulate_media(media="print")
+    assert output.evaluate(height) == [whole, whole]
+    tab.emulate_media(media="screen")
+    tab.locator("details.more summary").focus()
+    tab.keyboard.press("Enter")
+    assert output.evaluate(height) == [whole, whole]
     context.close()
 
 
@@ -398,15 +424,22 @@ def test_root_page_links_both_languages(site: None) -> None:
     assert len(root) < 4000
 
 
-def test_vendored_files_are_the_listed_ones() -> None:
-    static = DOCS / "_static"
-    ours = {"404.html", "blockbook.css", "blockbook.js", "favicon.svg", "root.html", "translations.js", "vendored.toml"}
-    found = {path.relative_to(static).as_posix() for path in static.rglob("*") if path.is_file()} - ours
+OURS = {
+    "_static": "404.html blockbook.css blockbook.js favicon.svg root.html translations.js vendored.toml",
+    "_ext/inventories": "make.py vendored.toml",
+}
+
+
+@pytest.mark.parametrize("folder", OURS)
+def test_vendored_files_are_the_listed_ones(folder: str) -> None:
+    place = DOCS / folder
+    files = {path.relative_to(place) for path in place.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    found = {path.as_posix() for path in files} - set(OURS[folder].split())
     listed = {}
-    for package in tomllib.loads((static / "vendored.toml").read_text(encoding="utf-8"))["package"]:
+    for package in tomllib.loads((place / "vendored.toml").read_text(encoding="utf-8"))["package"]:
         assert all(package[key] for key in ("name", "version", "source", "licence"))
-        listed |= {f"{package['folder']}/{file}": digest for file, digest in package["sha256"].items()}
-    assert {file: hashlib.sha256((static / file).read_bytes()).hexdigest() for file in found} == listed
+        listed |= {(Path(package["folder"]) / file).as_posix(): digest for file, digest in package["sha256"].items()}
+    assert {file: hashlib.sha256((place / file).read_bytes()).hexdigest() for file in found} == listed
 
 
 def test_formulas_and_their_styles_are_of_one_version() -> None:

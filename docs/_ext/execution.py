@@ -85,6 +85,8 @@ def execute(notebook: NotebookNode, timeout: int) -> NotebookNode:
             resources={"metadata": {"path": str(cwd)}},
             # nothing waits for a kernel that has run its page, or that hangs
             shutdown_kernel="immediate",
+            # what a cell prints may come in pieces on a busy machine
+            coalesce_streams=True,
             on_cell_start=note_cell,
             config=Config({"KernelManager": manager}),
         )

@@ -45,6 +45,7 @@ BUILD = [
     "pdb",
     "py_mini_racer",
     "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
     "sphinx.jinja2glue",
     "sphinx_book_theme",

@@ -23,6 +23,7 @@ WORDS = {
         "notebook": "Download this page as a notebook",
         "downloads": "Downloads",
         "notebooks": "All pages as notebooks (zip)",
+        "lines": "All {} lines",
         "Toggle primary sidebar": "Show or hide the contents",
         "Toggle secondary sidebar": "Show or hide the contents of this page",
     },
@@ -35,12 +36,16 @@ WORDS = {
         "notebook": "把本页下载为笔记本",
         "downloads": "下载",
         "notebooks": "全部页面的笔记本（zip）",
+        "lines": "全部 {} 行",
         "Toggle primary sidebar": "显示或隐藏全书目录",
         "Toggle secondary sidebar": "显示或隐藏本页目录",
         "Main": "全书目录",
         "Page": "本页目录",
     },
 }
+
+# an output with more lines than this shows its head, and a switch
+HEAD = 20
 
 # the only script inside a page: what is not set before the first paint flickers
 FIRST_SCRIPT = """{
@@ -80,6 +85,20 @@ class InlineSvg(SphinxPostTransform):
                 image.replace_self(
                     nodes.raw("", f'<div class="drawing" role="img" aria-label="{label}">{svg}</div>', format="html")
                 )
+
+
+def fold_long_outputs(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Put a switch below each long output; the style shows the head of what it switches."""
+    if app.builder.format != "html":
+        return
+    cells = [node for node in doctree.findall(nodes.container) if "cell_output" in node["classes"]]
+    for output in [output for cell in cells for output in cell]:
+        text = output.astext()
+        lines = text.count("<tr") if "<table" in text else len(text.strip().splitlines())
+        if lines > HEAD and "<svg" not in text:
+            label = WORDS[app.config.language]["lines"].format(lines)
+            switch = f'<details class="more"><summary>{label}</summary></details>'
+            output.parent.insert(output.parent.index(output) + 1, nodes.raw("", switch, format="html"))
 
 
 def number_sections(app: Sphinx, doctree: nodes.document) -> None:
@@ -145,6 +164,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_post_transform(InlineSvg)
     app.connect("builder-inited", mend_templates)
     app.connect("doctree-read", number_sections)
+    app.connect("doctree-resolved", fold_long_outputs)
     app.connect("html-page-context", add_context, priority=400)
     app.connect("build-finished", remove_unused)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
