@@ -214,6 +214,7 @@ def test_epub_is_whole_and_asks_for_nothing(made: Path, language: str) -> None:
                 file, _, fragment = target.partition("#")
                 assert target == "https://example.org/" or file in book, (name, target)
                 assert not fragment or fragment in names[file], (name, target)
+    assert next(one.get("href") for one in trees["one.xhtml"].iter(f"{XHTML}a")) == "two.xhtml#two.exercises"
     assert b"url(" not in book["book.css"]
     assert b"@import" not in book["book.css"]
     assert {item.get("href"): item.get("properties") for item in items.values() if item.get("properties")} == {
