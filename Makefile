@@ -5,10 +5,13 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: html test accept lint mutants bench serve live clean
+.PHONY: html dist test accept lint mutants bench serve live clean
 
 html: $(INSTALLED) ## build both languages into build/html
 	@$(BIN)/python docs/build.py
+
+dist: $(INSTALLED) ## build, and make the book as PDF and EPUB and the zips in build/dist; needs Chromium
+	@$(BIN)/python docs/build.py --dist
 
 test: html ## run the package's tests, every doctest and the checks on the built pages
 	@$(BIN)/pytest --doctest-modules --cov -n auto --dist worksteal

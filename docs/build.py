@@ -7,6 +7,7 @@ and the copy takes its place when it is whole: a build that fails or is killed c
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -23,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 LANGUAGES = {"en": "en", "zh": "zh_CN"}
 STOPS = {signal.SIGINT, signal.SIGTERM}
+# what pages say of files that are not always there
+DOWNLOADS = re.compile(r"<!--downloads-->(.*?)<!--/downloads-->", re.DOTALL)
 
 
 def digest(*paths: Path, more: str = "") -> str:
@@ -120,17 +123,20 @@ def build_language(folder: str, work: Path) -> None:
 def build(work: Path, html: Path) -> bool:
     """Build and publish what has changed since the last good build; return whether all is well."""
     started = time.monotonic()
-    folders = [folder for folder in LANGUAGES if (DOCS / folder).is_dir()]
-    for target in (html, *(work / folder for folder in folders)):
+    folders = _folders()
+    for target in (html, html.with_name("dist"), *(work / folder for folder in folders)):
         recover(target)
     inputs = {folder: inputs_digest(folder) for folder in folders}
     outdated = [folder for folder in folders if read(work / folder / "inputs") != inputs[folder]]
     if outdated and not _run_sphinx(outdated, work, inputs):
         return False
-    stamp = work / "published"
-    if read(stamp) != _publication(html, inputs):
-        publish(work, html, folders)
-        stamp.write_text(_publication(html, inputs), encoding="utf-8")
+    stamp, made = work / "published", read(work / "made")
+    # files that were made of other pages are not published with these
+    downloads = html.with_name("dist") if made and made == _made(html, inputs) else None
+    from_what = {**inputs, "downloads": made if downloads else ""}
+    if read(stamp) != _publication(html, from_what):
+        publish(work, html, folders, downloads)
+        stamp.write_text(_publication(html, from_what), encoding="utf-8")
     print(f"{time.monotonic() - started:.1f} s. Open {html / 'index.html'}", flush=True)
     return True
 
@@ -171,8 +177,33 @@ def _run_sphinx(folders: list[str], work: Path, inputs: dict[str, str]) -> bool:
     return all(process.exitcode == 0 for process in processes.values())
 
 
-def publish(work: Path, html: Path, folders: list[str]) -> None:
-    """Replace the published site by the one just built."""
+def make_dist(work: Path, html: Path) -> bool:
+    """Make the files that readers take with them of the site just built, and publish it with links to them."""
+    import dist
+
+    stamp, target, plain = work / "made", html.with_name("dist"), work / "plain"
+    # not what the sources are by now
+    inputs = {folder: read(work / folder / "inputs") for folder in _folders()}
+    if read(stamp) != _made(html, inputs):
+        print("Printing the books", flush=True)
+        fresh = html.with_name("dist.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        publish(work, plain, _folders(), None)
+        dist.make(plain, fresh)
+        shutil.rmtree(plain)
+        replace(target, fresh)
+        stamp.write_text(_made(html, inputs), encoding="utf-8")
+    print(f"The books and zips are in {target}", flush=True)
+    return build(work, html)
+
+
+def _folders() -> list[str]:
+    return [folder for folder in LANGUAGES if (DOCS / folder).is_dir()]
+
+
+def publish(work: Path, html: Path, folders: list[str], downloads: Path | None) -> None:
+    """Replace the published site by the one just built, with what was made of it if that is given."""
     fresh = html.with_name(f"{html.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     for folder in folders:
@@ -182,7 +213,17 @@ def publish(work: Path, html: Path, folders: list[str]) -> None:
     base = urlsplit(os.environ.get("BLOCKBOOK_BASE_URL", "")).path.rstrip("/") + "/"
     missing = read(DOCS / "_static" / "404.html").replace('<base href="/">', f'<base href="{base}">')
     (fresh / "404.html").write_text(missing, encoding="utf-8")
+    for page in fresh.rglob("*.html"):
+        text = read(page)
+        page.write_text(DOWNLOADS.sub(r"\1" if downloads else "", text), encoding="utf-8")
+    if downloads:
+        shutil.copytree(downloads, fresh / "downloads")
     replace(html, fresh)
+
+
+def _made(html: Path, inputs: dict[str, str]) -> str:
+    """Describe what was made for readers to take with them."""
+    return _publication(html.with_name("dist"), {**inputs, "dist": digest(DOCS / "dist.py", DOCS / "book")})
 
 
 def _publication(html: Path, inputs: dict[str, str]) -> str:
@@ -231,6 +272,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--html", type=Path, default=ROOT / "build" / "html", help="where to publish")
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "work", help="where Sphinx works")
+    parser.add_argument("--dist", action="store_true", help="also make the book as PDF and EPUB, and zips, beside it")
     parser.add_argument("--live", type=int, metavar="PORT", help="serve on this machine, rebuild and reload on save")
     arguments = parser.parse_args()
     if os.environ.get("PYTHONHASHSEED") != "0":
@@ -241,8 +283,14 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         with workplace(work):
+            if arguments.dist:
+                import dist
+
+                if dist.chromium() is None:
+                    print("No Chromium to print the books with. On Debian: apt install chromium", file=sys.stderr)
+                    return 1
             if arguments.live is None:
-                return 0 if build(work, html) else 1
+                return 0 if build(work, html) and (not arguments.dist or make_dist(work, html)) else 1
             import live
 
             live.serve(lambda: build(work, html), html, arguments.live)

@@ -1,7 +1,6 @@
 """What several test files need: settled randomness, the built site, and a browser."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from threading import Thread
 
 import pytest
 import torch
+from dist import FLAGS, chromium
 from hypothesis import register_random, settings
 from pages import HTML, ROOT
 from playwright.sync_api import Browser, sync_playwright
@@ -37,17 +37,6 @@ def _seeded():
     torch.manual_seed(0)
 
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
 @pytest.fixture(scope="session")
 def site() -> None:
     """Build the site, or what has changed of it: what is checked is what is published."""
@@ -62,14 +51,13 @@ def site() -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
+    if chromium() is None:
         reason = "NOT CHECKED IN A BROWSER: there is no Chromium on this machine"
         if os.environ.get("BLOCKBOOK_REQUIRE_BROWSER"):
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield browser
         browser.close()
 

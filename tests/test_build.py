@@ -22,6 +22,7 @@ LEFT_SERVER = re.compile(
     r'Traceback \(most recent call last\):\n  File "<string>", line 1, in <module>\n'
     r'(?: .*\n)*?  File "[^"]*/multiprocessing/reduction\.py".*\n(?: .*\n)*EOFError\n'
 )
+MACHINERY = ("build.py", "dist.py", "live.py", "book", "_ext", "_static", "_templates")
 PACKAGE = '"""A package."""\n\n\ndef answer():\n    """Return the answer."""\n    return 42\n'
 
 
@@ -34,7 +35,7 @@ class Site:
 
     def __init__(self, root: Path, pages: dict[str, str], *, languages: tuple[str, ...] = ("en",)) -> None:
         self.root = root
-        for name in ("conf.py", "docs/build.py", "docs/live.py", "docs/_ext", "docs/_static", "docs/_templates"):
+        for name in ("conf.py", *(f"docs/{name}" for name in MACHINERY)):
             source, target = ROOT / name, root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():

@@ -229,6 +229,20 @@ def test_pages_work_from_disk(browser: Browser, site: None) -> None:
     tab.close()
 
 
+def test_printed_page_is_light_and_shows_its_checks(browser: Browser, address: str) -> None:
+    tab = browser.new_page(color_scheme="dark")
+    tab.goto(f"{address}/zh/parameters/tying.html")
+    checks = tab.locator("details.hide .cell_input")
+    assert not any(one.is_visible() for one in checks.all())
+    tab.emulate_media(media="print")
+    assert checks.count() > 5
+    assert all(one.is_visible() for one in checks.all())
+    for event, theme in (("beforeprint", "light"), ("afterprint", "dark")):
+        tab.evaluate("(event) => dispatchEvent(new Event(event))", event)
+        expect(tab.locator(f"html[data-theme={theme}]")).to_have_count(1)
+    tab.close()
+
+
 def test_language_switch_goes_to_the_same_page_and_back(browser: Browser, address: str) -> None:
     tab = browser.new_page()
     for page in ("index", "blocks/mlp"):
@@ -427,6 +441,7 @@ def test_root_page_links_both_languages(site: None) -> None:
 OURS = {
     "_static": "404.html blockbook.css blockbook.js favicon.svg root.html translations.js vendored.toml",
     "_ext/inventories": "make.py vendored.toml",
+    "book": "book.css book.js cover.html package.opf paper.css vendored.toml",
 }
 
 

@@ -24,7 +24,7 @@ NOTE = {
 def publish_notebook(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
     if app.builder.name != "html":
         return
-    context["all_notebooks"] = "notebooks.zip"
+    context.update(all_notebooks="notebooks.zip", folder=Path(app.srcdir).name)
     executed = Path(app.outdir).parent / "jupyter_execute" / f"{pagename}.ipynb"
     if not executed.exists() or doctree is None:
         return
@@ -45,12 +45,19 @@ def publish_notebook(app: Sphinx, pagename: str, templatename: str, context: dic
 def zip_notebooks(app: Sphinx, exception: Exception | None) -> None:
     if app.builder.name != "html" or exception is not None:
         return
-    with zipfile.ZipFile(Path(app.outdir, "notebooks.zip"), "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(app.env.found_docs):
-            notebook = Path(app.outdir, f"{name}.ipynb")
-            if notebook.exists():
-                # without a date of its own the zip is the same in each build
-                archive.writestr(zipfile.ZipInfo(f"blockbook/{name}.ipynb"), notebook.read_bytes())
+    notebooks = {name: Path(app.outdir, f"{name}.ipynb") for name in sorted(app.env.found_docs)}
+    files = {f"blockbook/{name}.ipynb": path.read_bytes() for name, path in notebooks.items() if path.exists()}
+    write_zip(Path(app.outdir, "notebooks.zip"), files)
+
+
+def write_zip(target: Path, files: dict[str, bytes], stored: frozenset[str] = frozenset()) -> None:
+    """Write the same bytes in each build: files have no dates of their own."""
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, content in files.items():
+            info = zipfile.ZipInfo(name)
+            # ZipInfo's default lets nobody read what is unzipped
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, content, zipfile.ZIP_STORED if name in stored else zipfile.ZIP_DEFLATED)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -34,3 +34,17 @@ for (const menu of document.querySelectorAll("details.theme-menu")) {
   });
   for (const button of menu.querySelectorAll("button")) button.addEventListener("click", close);
 }
+
+// From disk no page may read another, as the search does to quote it.
+if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
+// Paper is white.
+{
+  const { dataset } = document.documentElement;
+  let theme;
+  addEventListener("beforeprint", () => {
+    theme = dataset.theme;
+    dataset.theme = "light";
+  });
+  addEventListener("afterprint", () => { dataset.theme = theme; });
+}
