@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -122,8 +121,12 @@ def build(work: Path, html: Path) -> bool:
         recover(target)
     inputs = {folder: inputs_digest(folder) for folder in folders}
     outdated = [folder for folder in folders if read(work / folder / "inputs") != inputs[folder]]
-    if outdated and not _run_sphinx(outdated, work, inputs):
-        return False
+    if outdated:
+        # before anything is built, addresses that are none end it
+        import hosting  # noqa: F401
+
+        if not _run_sphinx(outdated, work, inputs):
+            return False
     stamp = work / "published"
     if read(stamp) != _publication(html, inputs):
         publish(work, html, folders)
@@ -166,15 +169,13 @@ def _run_sphinx(folders: list[str], work: Path, inputs: dict[str, str]) -> bool:
 
 def publish(work: Path, html: Path, folders: list[str]) -> None:
     """Replace the published site by the one just built."""
+    import hosting
+
     fresh = html.with_name(f"{html.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     for folder in folders:
         shutil.copytree(work / folder / "html", fresh / folder, ignore=shutil.ignore_patterns(".buildinfo*"))
-    shutil.copy(DOCS / "_static" / "root.html", fresh / "index.html")
-    # a host shows this page for any address, so that its links start at the site's root
-    base = urlsplit(os.environ.get("BLOCKBOOK_BASE_URL", "")).path.rstrip("/") + "/"
-    missing = read(DOCS / "_static" / "404.html").replace('<base href="/">', f'<base href="{base}">')
-    (fresh / "404.html").write_text(missing, encoding="utf-8")
+    hosting.publish(fresh)
     replace(html, fresh)
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import re
 import tomllib
 import zipfile
@@ -59,6 +60,11 @@ REACHABLE = """() => {
   all.forEach((one, number) => { one.dataset.number = number; });
   return all.filter((one) => one.checkVisibility({ visibilityProperty: true }) && one.tabIndex >= 0).length;
 }"""
+HEADER_ENDS = """() => Math.max(
+  ...[...document.querySelectorAll(".header-article-items__end :is(a, button, summary)")]
+    .filter((one) => one.checkVisibility({ visibilityProperty: true }))
+    .map((one) => one.getBoundingClientRect().right)
+)"""
 FOCUSED = """() => {
   const one = document.activeElement;
   if (one === document.body || one.dataset.seen) return null;
@@ -101,6 +107,7 @@ def test_pages_fit_stay_here_and_report_nothing(browser: Browser, address: str, 
         for width in WIDTHS:
             tab.set_viewport_size({"width": width, "height": 900})
             assert tab.evaluate("() => document.documentElement.scrollWidth") <= width, (page, width)
+            assert tab.evaluate(HEADER_ENDS) <= width, (page, width)
     assert [url for url in requests if not url.startswith((address, "data:"))] == []
     assert reports == []
     tab.close()
@@ -319,12 +326,13 @@ def test_every_link_and_anchor_resolves(site: None, language: str) -> None:
 
 
 def test_page_that_is_not_there_leads_back(browser: Browser, address: str) -> None:
+    base = urlsplit(os.environ.get("BLOCKBOOK_BASE_URL", "")).path.rstrip("/")
     tab = browser.new_page()
     tab.goto(f"{address}/404.html")
     for language, name in (("en", "contents of blockbook"), ("zh", "回到 blockbook")):
         tab.goto(f"{address}/404.html")
         tab.get_by_role("link", name=name).click()
-        expect(tab).to_have_url(f"{address}/{language}/index.html")
+        expect(tab).to_have_url(f"{address}{base}/{language}/index.html")
     tab.close()
 
 
@@ -366,6 +374,7 @@ def test_root_page_links_both_languages(site: None) -> None:
 def test_vendored_files_are_the_listed_ones() -> None:
     static = DOCS / "_static"
     ours = {"404.html", "blockbook.css", "blockbook.js", "favicon.svg", "root.html", "translations.js", "vendored.toml"}
+    ours |= {"card-en.png", "card-zh.png"}
     found = {path.relative_to(static).as_posix() for path in static.rglob("*") if path.is_file()} - ours
     listed = {}
     for package in tomllib.loads((static / "vendored.toml").read_text(encoding="utf-8"))["package"]:

@@ -7,6 +7,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
+import hosting
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -23,6 +24,11 @@ WORDS = {
         "notebook": "Download this page as a notebook",
         "downloads": "Downloads",
         "notebooks": "All pages as notebooks (zip)",
+        "page": "Run or edit this page",
+        "colab": "Run in Colab",
+        "binder": "Run in Binder",
+        "edit": "Edit this page",
+        "source": "Source of the book",
         "Toggle primary sidebar": "Show or hide the contents",
         "Toggle secondary sidebar": "Show or hide the contents of this page",
     },
@@ -35,6 +41,11 @@ WORDS = {
         "notebook": "把本页下载为笔记本",
         "downloads": "下载",
         "notebooks": "全部页面的笔记本（zip）",
+        "page": "运行或编辑本页",
+        "colab": "在 Colab 中运行",
+        "binder": "在 Binder 中运行",
+        "edit": "编辑本页",
+        "source": "本书源码",
         "Toggle primary sidebar": "显示或隐藏全书目录",
         "Toggle secondary sidebar": "显示或隐藏本页目录",
         "Main": "全书目录",
@@ -110,6 +121,25 @@ def add_context(app: Sphinx, pagename: str, templatename: str, context: dict[str
     context.update(policy=POLICY, first_script=FIRST_SCRIPT, words=WORDS[app.config.language])
 
 
+def add_addresses(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Say what the page is about, and where it is, if that is known."""
+    folder = LANGUAGES[app.config.language][0]
+    paragraphs = (
+        [node for node in doctree.findall(nodes.paragraph) if node.parent.tagname == "section"] if doctree else []
+    )
+    # every executed page ends in a line of its own
+    texts = [" ".join(node.astext().split()) for node in paragraphs if not node["classes"]]
+    description = [*texts, hosting.LANGUAGES[folder][2]][0]
+    relative = {item["tag"]: item["url"] for item in context["languages"]}
+    context.update(description=description, alternates=hosting.alternates(pagename) if hosting.BASE_URL else relative)
+    if doctree is None:
+        return
+    context["page_links"] = hosting.page_links(folder, pagename, notebook="notebook" in context)
+    if hosting.BASE_URL:
+        title = app.env.titles[pagename].astext()
+        context["preview"] = hosting.preview(folder, title, description, context["pageurl"])
+
+
 def mend_templates(app: Sphinx) -> None:
     """Say in the page's language what the theme's templates say in English only, and name every heading cell."""
     if app.builder.format != "html":
@@ -134,7 +164,9 @@ def remove_unused(app: Sphinx, exception: Exception | None) -> None:
             "scripts/fontawesome*",
             "**/*.map",
             "*webpack-macros.html",
+            "404.html",
             "root.html",
+            "card-*.png",
             "vendored.toml",
         ):
             for path in static.glob(pattern):
@@ -145,6 +177,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_post_transform(InlineSvg)
     app.connect("builder-inited", mend_templates)
     app.connect("doctree-read", number_sections)
+    # after notebooks.py, before the theme drops templates that come out empty
     app.connect("html-page-context", add_context, priority=400)
+    app.connect("html-page-context", add_addresses, priority=450)
     app.connect("build-finished", remove_unused)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -22,7 +22,7 @@ function placeInBoth() {
 }
 
 // A menu that is left closes.
-for (const menu of document.querySelectorAll("details.theme-menu")) {
+for (const menu of document.querySelectorAll("details.header-menu")) {
   const close = () => { menu.open = false; };
   document.addEventListener("click", (event) => menu.contains(event.target) || close());
   menu.addEventListener("focusout", (event) => event.relatedTarget && !menu.contains(event.relatedTarget) && close());
