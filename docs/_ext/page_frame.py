@@ -116,7 +116,9 @@ def add_context(app: Sphinx, pagename: str, templatename: str, context: dict[str
         # it has the search index to load instead
         for kind in ("script_files", "css_files"):
             context[kind] = [
-                one for one in context[kind] if not re.search("copybutton|clipboard|katex", str(one.filename))
+                one
+                for one in context[kind]
+                if not re.search("copybutton|clipboard|katex|mystnb|pygments", str(one.filename))
             ]
     context.update(policy=POLICY, first_script=FIRST_SCRIPT, words=WORDS[app.config.language])
 
