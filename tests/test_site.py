@@ -275,19 +275,21 @@ def test_places_are_the_same_in_both_languages(site: None) -> None:
 
 def test_interface_is_in_the_language_of_the_page(site: None) -> None:
     english = set()
-    for page in [*PAGES, "search"]:
+    for page in BUILT:
         frame = copy(published("zh", page))
-        for prose in frame.select("article, code, noscript, script, style, head"):
+        # what drawings say is a cell's, as names are
+        for own in frame.select("[role=img], a[title^='blockbook.'], abbr, code, script, style, head"):
+            own.decompose()
+        said = [str(tag[name]) for name in ("title", "aria-label", "placeholder") for tag in frame.select(f"[{name}]")]
+        # titles have names in them
+        for prose in frame.select(
+            "article, noscript, .bd-sidebar-secondary, .bd-links, .prev-next-area, #jb-print-docs-body"
+        ):
             prose.decompose()
-        said = [*frame.stripped_strings]
-        said += [
-            str(tag[name])
-            for tag in frame.select("*")
-            for name in ("title", "aria-label", "placeholder")
-            if tag.get(name)
-        ]
-        english |= {text for text in said if re.search("[A-Za-z]{2}", text) and not re.search("[一-鿿]", text)}
-    assert english == {"Ctrl", "English"}
+        english |= set(re.findall("[A-Za-z]{2,}", " ".join([*said, *frame.stripped_strings])))
+    assert english - {"Colab", "Binder"} == {"Ctrl", "English", "Language", "blockbook", "zip", "CC", "BY", "MIT"}
+    checks = {summary.get_text(" ", strip=True) for summary in published("zh", "parameters/tying").select("summary")}
+    assert "展开验证 收起验证" in checks
 
 
 @pytest.mark.parametrize(("locale", "language"), [("zh-CN", "zh"), ("en-GB", "en"), ("de-DE", "en")])
@@ -327,6 +329,28 @@ def test_search_finds_nothing_for_nonsense(browser: Browser, address: str, langu
         )
         assert tab.locator("#search-results ul.search li").count() == 0
     tab.close()
+
+
+@each_language
+def test_matches_are_marked_and_can_be_unmarked(browser: Browser, address: str, language: str) -> None:
+    word, button = {"zh": ("绑定", "隐藏搜索高亮"), "en": ("tie", "Hide Search Matches")}[language]
+    tab = browser.new_page()
+    tab.goto(f"{address}/{language}/parameters/tying.html?highlight={word}")
+    expect(tab.locator("article .highlighted").first).to_be_visible()
+    tab.get_by_role("link", name=button).click()
+    expect(tab.locator("article .highlighted")).to_have_count(0)
+    tab.close()
+
+
+def test_pages_can_be_read_without_scripts(browser: Browser, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False, color_scheme="dark")
+    tab = context.new_page()
+    tab.goto(f"{address}/en/parameters/tying.html")
+    colour, behind = tab.locator("div.cell_input div.highlight").first.evaluate(
+        "(box) => [getComputedStyle(box).color, getComputedStyle(box).backgroundColor].map((c) => c.match(/\\d+/g)[0])"
+    )
+    assert int(behind) - int(colour) > 150
+    context.close()
 
 
 def test_search_takes_a_phrase_for_one(browser: Browser, address: str) -> None:

@@ -152,6 +152,10 @@ def mend_templates(app: Sphinx) -> None:
         page = re.sub(
             '((?:title|aria-label)=")([^"]+)"', lambda m: f'{m[1]}{words.get(m[2], m[2])}"', render(template, context)
         )
+        # without scripts, the theme has no colours but for this
+        page = page.replace('data-theme="auto"', 'data-theme="light"', 1)
+        # what a fold says itself is in the page's language
+        page = page.replace('<summary aria-label="Toggle hidden content">', "<summary>")
         return page.replace('<th class="head"><p></p></th>', "<td></td>")
 
     app.builder.templates.render = mended

@@ -34,3 +34,13 @@ for (const menu of document.querySelectorAll("details.header-menu")) {
   });
   for (const button of menu.querySelectorAll("button")) button.addEventListener("click", close);
 }
+
+// Sphinx makes this link before it knows our words, and of a kind that the policy forbids.
+for (const link of document.querySelectorAll(".highlight-link a")) {
+  link.textContent = _("Hide Search Matches");
+  link.href = "#";
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    SphinxHighlight.hideSearchWords();
+  });
+}
