@@ -159,13 +159,12 @@ def test_without_addresses_nothing_needs_them(site: Site) -> None:
     assert [name for name, content in bare.items() if name.endswith((".html", ".ipynb")) and told.search(content)] == []
     assert alternates(soup(site, "zh/part/plain.html")) == {"en": "../../en/part/plain.html", "zh-CN": "plain.html"}
     assert soup(site, "zh/part/plain.html").select_one("meta[name=description]")["content"].startswith("Its <first>")
+    # what is possible with a repository depends on its host
+    site.build(**BARE | {"BLOCKBOOK_REPOSITORY_URL": "https://git.example.org/group/team/book"})
+    assert links(site, "zh/one.html") == {"本书源码": "https://git.example.org/group/team/book"}
+    # as it was, for other tests and as a rebuild
     site.build(**HOSTED)
     assert site.published() == hosted
-
-
-def test_a_repository_elsewhere_is_linked_and_no_more(site: Site) -> None:
-    site.build(**HOSTED | {"BLOCKBOOK_REPOSITORY_URL": "https://git.example.org/group/team/book"})
-    assert links(site, "zh/one.html") == {"本书源码": "https://git.example.org/group/team/book"}
 
 
 @pytest.mark.parametrize(
