@@ -19,7 +19,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Error, Page, sync_playwright
+from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import TimeoutError as TooLong
 from record import ROOT, record, tables
 
 STOCK = ROOT / "build" / "bench" / "site"
@@ -60,6 +61,8 @@ AXE = """async (options) => (await axe.run(options)).violations
   .filter(({ id, nodes }) => id !== "empty-table-header"
     || nodes.some(({ target }) => !document.querySelector(`${target[0]} math`)))
   .map(({ id }) => id)"""
+# the heading once all results are shown
+SEARCHED = "() => /Search Results|搜索结果/.test(document.querySelector('#search-results h2')?.innerText)"
 # a text has the same colours wide and narrow, and most of axe's time goes into those
 LOOKS = [
     (1300, "light", {}),
@@ -125,8 +128,8 @@ def rank(tab: Page, address: str, query: str, best: str | None) -> int:
     """Return the place of the best page among the results, 0 if it is not there; for nonsense, how many there are."""
     tab.goto(f"{address}/search.html?q={quote(query)}")
     try:
-        tab.wait_for_function("document.querySelector('.search-summary')?.textContent.trim()", timeout=15_000)
-    except Error:
+        tab.wait_for_function(SEARCHED, timeout=15_000)
+    except TooLong:
         return 0
     links = tab.locator("#search-results ul.search > li > a").evaluate_all(
         "all => all.map((a) => a.getAttribute('href'))"
