@@ -29,9 +29,10 @@ lint: $(INSTALLED) ## check style, types and spelling
 mutants: $(INSTALLED) ## change one thing at a time in a copy, and list what no check notices; KINDS="prose_word package"
 	@$(BIN)/python tests/mutants.py $(KINDS)
 
-bench: $(INSTALLED) ## time builds and blocks beside others, about a quarter of an hour
+bench: html ## time builds and blocks beside others, and measure the site, about twenty minutes
 	@$(BIN)/python bench/blocks.py
 	@$(BIN)/python bench/build.py
+	@$(BIN)/python bench/site.py
 
 serve: html ## read the site at http://127.0.0.1:8000
 	@echo "Serving on http://127.0.0.1:$(PORT)/ (Ctrl-C stops)"

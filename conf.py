@@ -7,6 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 
+import hosting  # noqa: E402
 from sphinx.application import Sphinx  # noqa: E402
 from sphinx.config import Config  # noqa: E402
 
@@ -71,7 +72,7 @@ html_context = {"default_mode": "auto"}
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {
-    "article_header_end": ["lang-switch.html", "notebook-link.html", "article-header-buttons.html"],
+    "article_header_end": ["lang-switch.html", "notebook-link.html", "page-links.html", "article-header-buttons.html"],
     "navbar_persistent": [],
     "primary_sidebar_end": ["notebooks-link.html"],
     "show_navbar_depth": 2,
@@ -101,6 +102,8 @@ INTERFACE = {
 def set_language(app: Sphinx, config: Config) -> None:
     for name, value in INTERFACE[config.language].items():
         (config.html_theme_options if name == "search_bar_text" else config)[name] = value
+    if hosting.BASE_URL:
+        config.html_baseurl = f"{hosting.BASE_URL}/{Path(app.srcdir).name}/"
 
 
 def setup(app: Sphinx) -> None:

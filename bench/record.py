@@ -58,8 +58,8 @@ def machine() -> dict[str, Any]:
 
 
 def record(part: str, figures: dict[str, Any]) -> dict[str, Any]:
-    """Put the figures of one bench into build/bench.json and leave those of the other."""
-    everything: dict[str, Any] = json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
+    """Put the figures of one bench into build/bench.json and leave those of the others, as last measured or shown."""
+    everything: dict[str, Any] = json.loads((MEASURED if MEASURED.exists() else SHOWN).read_text())
     everything[part] = {"machine": machine()} | figures
     MEASURED.parent.mkdir(exist_ok=True)
     MEASURED.write_text(json.dumps(everything, indent=1) + "\n")
@@ -91,6 +91,8 @@ def tables(figures: dict[str, Any]) -> str:
         )
         if "sites" in part:
             parts += _site_tables(figures)
+        if "compared" in part:
+            parts += _comparison(part["compared"])
         if "book" in part:
             rows = [[BOOK[name], f"{median(seconds):.1f} s"] for name, seconds in part["book"].items()]
             parts.append(_table(["The book, after a change of", "median"], rows))
@@ -127,6 +129,23 @@ def _site_tables(figures: dict[str, Any]) -> list[str]:
     return [
         _table(["Median time (ratio to the floor)", *heads, "each page more"], seconds),
         _table(["Most memory held at once", *heads], memory),
+    ]
+
+
+def _comparison(compared: dict[str, Any]) -> list[str]:
+    """Write what was measured of the two sites, and where each finds what is searched for."""
+    seen, found = [], []
+    for language, sites in compared.items():
+        for name, of_site in sites.items():
+            kilobytes, requests = ("{} ({})".format(*of_site[key]) for key in ("kilobytes", "requests"))
+            axe = f"{of_site['axe']}: {', '.join(of_site['rules'])}" if of_site["axe"] else "0"
+            seen.append([f"{name}, {language}", kilobytes, requests, str(of_site["to other hosts"]), axe])
+        for query in sites["blockbook"]["ranks"]:
+            found.append([query, *(str(of_site["ranks"][query] or "none") for of_site in sites.values())])
+    heads = ["KB of a page, median (most)", "requests", "to other hosts, all pages", "violations that axe finds"]
+    return [
+        _table(["", *heads], seen),
+        _table(["Query", "place of the best page: default", "blockbook"], found),
     ]
 
 

@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
@@ -128,8 +127,12 @@ def build(work: Path, html: Path) -> bool:
         recover(target)
     inputs = {folder: inputs_digest(folder) for folder in folders}
     outdated = [folder for folder in folders if read(work / folder / "inputs") != inputs[folder]]
-    if outdated and not _run_sphinx(outdated, work, inputs):
-        return False
+    if outdated:
+        # before anything is built, addresses that are none end it
+        import hosting  # noqa: F401
+
+        if not _run_sphinx(outdated, work, inputs):
+            return False
     stamp, made = work / "published", read(work / "made")
     # files that were made of other pages are not published with these
     downloads = html.with_name("dist") if made and made == _made(html, inputs) else None
@@ -204,15 +207,13 @@ def _folders() -> list[str]:
 
 def publish(work: Path, html: Path, folders: list[str], downloads: Path | None) -> None:
     """Replace the published site by the one just built, with what was made of it if that is given."""
+    import hosting
+
     fresh = html.with_name(f"{html.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     for folder in folders:
         shutil.copytree(work / folder / "html", fresh / folder, ignore=shutil.ignore_patterns(".buildinfo*"))
-    shutil.copy(DOCS / "_static" / "root.html", fresh / "index.html")
-    # a host shows this page for any address, so that its links start at the site's root
-    base = urlsplit(os.environ.get("BLOCKBOOK_BASE_URL", "")).path.rstrip("/") + "/"
-    missing = read(DOCS / "_static" / "404.html").replace('<base href="/">', f'<base href="{base}">')
-    (fresh / "404.html").write_text(missing, encoding="utf-8")
+    hosting.publish(fresh)
     for page in fresh.rglob("*.html"):
         text = read(page)
         page.write_text(DOWNLOADS.sub(r"\1" if downloads else "", text), encoding="utf-8")

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import ROOT, written
+from pages import PAGES, ROOT, written
+from playwright.sync_api import Browser
 from transcripts import CELL, LANGUAGES
 
 BENCH = ROOT / "bench"
@@ -59,6 +60,18 @@ def test_blocks_compile_as_one_graph_and_are_timed(bench: Any) -> None:
     for times in found.values():
         assert set(times) == {"Sequential", "MySequential"}
         assert all(0 < first <= middle <= last for first, middle, last in times.values())
+
+
+def test_the_place_of_the_best_page_is_found(bench: Any, browser: Browser, address: str) -> None:
+    site = bench("site")
+    tab = browser.new_page()
+    assert site.rank(tab, f"{address}/zh", "参数绑定", "parameters/tying") == 1
+    assert site.rank(tab, f"{address}/zh", "参数绑定", "glossary") == 2
+    assert site.rank(tab, f"{address}/zh", "参数绑定", "status") == 0
+    assert site.rank(tab, f"{address}/zh", "龘靐齉", None) == 0
+    tab.close()
+    for language, searches in site.SEARCHES.items():
+        assert {best for best in searches.values() if best} <= set(PAGES), language
 
 
 def test_figures_are_shown_as_they_were_recorded(bench: Any, figures: dict[str, Any]) -> None:

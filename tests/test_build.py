@@ -39,7 +39,7 @@ class Site:
             source, target = ROOT / name, root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
-                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "katex", "*.png"))
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "katex"))
             else:
                 shutil.copy(source, target)
         shutil.copytree(ROOT / "docs" / "_static" / "katex", root / "docs" / "_static" / "katex")

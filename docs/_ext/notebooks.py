@@ -1,15 +1,14 @@
 """Each executed page as a notebook with its outputs, beside the page, and all of a language as one zip."""
 
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import nbformat
+from hosting import REPOSITORY_URL
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from sphinx.application import Sphinx
 
-REPOSITORY = os.environ.get("BLOCKBOOK_REPOSITORY_URL", "").rstrip("/")
 INSTALL = """import importlib.util
 
 if importlib.util.find_spec("blockbook") is None:
@@ -31,7 +30,11 @@ def publish_notebook(app: Sphinx, pagename: str, templatename: str, context: dic
     notebook = nbformat.read(executed, as_version=4)
     if not any(cell.cell_type == "code" for cell in notebook.cells):
         return
-    first = new_code_cell(INSTALL.format(REPOSITORY)) if REPOSITORY else new_markdown_cell(NOTE[app.config.language])
+    first = (
+        new_code_cell(INSTALL.format(REPOSITORY_URL))
+        if REPOSITORY_URL
+        else new_markdown_cell(NOTE[app.config.language])
+    )
     notebook.cells.insert(0, first)
     for number, cell in enumerate(notebook.cells):
         # nbformat's own are random, and the same commit builds the same bytes
@@ -61,6 +64,6 @@ def write_zip(target: Path, files: dict[str, bytes], stored: frozenset[str] = fr
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("html-page-context", publish_notebook)
+    app.connect("html-page-context", publish_notebook, priority=300)
     app.connect("build-finished", zip_notebooks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -7,6 +7,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
+import hosting
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -27,6 +28,11 @@ WORDS = {
         "offline": "The site to read offline (zip)",
         "notebooks": "All pages as notebooks (zip)",
         "lines": "All {} lines",
+        "page": "Run or edit this page",
+        "colab": "Run in Colab",
+        "binder": "Run in Binder",
+        "edit": "Edit this page",
+        "source": "Source of the book",
         "Toggle primary sidebar": "Show or hide the contents",
         "Toggle secondary sidebar": "Show or hide the contents of this page",
     },
@@ -43,6 +49,11 @@ WORDS = {
         "offline": "可离线阅读的网站（zip）",
         "notebooks": "全部页面的笔记本（zip）",
         "lines": "全部 {} 行",
+        "page": "运行或编辑本页",
+        "colab": "在 Colab 中运行",
+        "binder": "在 Binder 中运行",
+        "edit": "编辑本页",
+        "source": "本书源码",
         "Toggle primary sidebar": "显示或隐藏全书目录",
         "Toggle secondary sidebar": "显示或隐藏本页目录",
         "Main": "全书目录",
@@ -130,9 +141,30 @@ def add_context(app: Sphinx, pagename: str, templatename: str, context: dict[str
         # it has the search index to load instead
         for kind in ("script_files", "css_files"):
             context[kind] = [
-                one for one in context[kind] if not re.search("copybutton|clipboard|katex", str(one.filename))
+                one
+                for one in context[kind]
+                if not re.search("copybutton|clipboard|katex|mystnb|pygments", str(one.filename))
             ]
     context.update(policy=POLICY, first_script=FIRST_SCRIPT, words=WORDS[app.config.language])
+
+
+def add_addresses(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """Say what the page is about, and where it is, if that is known."""
+    folder = LANGUAGES[app.config.language][0]
+    paragraphs = (
+        [node for node in doctree.findall(nodes.paragraph) if node.parent.tagname == "section"] if doctree else []
+    )
+    # every executed page ends in a line of its own
+    texts = [" ".join(node.astext().split()) for node in paragraphs if not node["classes"]]
+    description = [*texts, hosting.LANGUAGES[folder][2]][0]
+    relative = {item["tag"]: item["url"] for item in context["languages"]}
+    context.update(description=description, alternates=hosting.alternates(pagename) if hosting.BASE_URL else relative)
+    if doctree is None:
+        return
+    context["page_links"] = hosting.page_links(folder, pagename, notebook="notebook" in context)
+    if hosting.BASE_URL:
+        title = app.env.titles[pagename].astext()
+        context["preview"] = hosting.preview(folder, title, description, context["pageurl"])
 
 
 def mend_templates(app: Sphinx) -> None:
@@ -145,6 +177,10 @@ def mend_templates(app: Sphinx) -> None:
         page = re.sub(
             '((?:title|aria-label)=")([^"]+)"', lambda m: f'{m[1]}{words.get(m[2], m[2])}"', render(template, context)
         )
+        # without scripts, the theme has no colours but for this
+        page = page.replace('data-theme="auto"', 'data-theme="light"', 1)
+        # what a fold says itself is in the page's language
+        page = page.replace('<summary aria-label="Toggle hidden content">', "<summary>")
         return page.replace('<th class="head"><p></p></th>', "<td></td>")
 
     app.builder.templates.render = mended
@@ -159,7 +195,9 @@ def remove_unused(app: Sphinx, exception: Exception | None) -> None:
             "scripts/fontawesome*",
             "**/*.map",
             "*webpack-macros.html",
+            "404.html",
             "root.html",
+            "card-*.png",
             "vendored.toml",
         ):
             for path in static.glob(pattern):
@@ -171,6 +209,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", mend_templates)
     app.connect("doctree-read", number_sections)
     app.connect("doctree-resolved", fold_long_outputs)
+    # after notebooks.py, before the theme drops templates that come out empty
     app.connect("html-page-context", add_context, priority=400)
+    app.connect("html-page-context", add_addresses, priority=450)
     app.connect("build-finished", remove_unused)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -14,8 +14,9 @@ Scorer.score = ([doc, , anchor, , score, , kind]) => {
 function weigh(query) {
   const homes = JSON.parse(document.getElementById("homes").textContent);
   const words = [...Search._parseQuery(query)[1]];
-  const rarity = (word) => 1 / [Search._index.terms[word] ?? []].flat().length;
-  const known = words.filter((word) => Search._index.terms[word] !== undefined);
+  const { terms: inText, titleterms: inTitles } = Search._index;
+  const rarity = (word) => 1 / new Set([inText[word] ?? [], inTitles[word] ?? []].flat()).size;
+  const known = words.filter((word) => Object.hasOwn(inText, word) || Object.hasOwn(inTitles, word));
   const all = known.reduce((sum, word) => sum + rarity(word), 0);
   return Object.fromEntries(Object.entries(homes).map(([doc, terms]) => {
     const about = new Set(terms.split(" "));

@@ -3,7 +3,8 @@
 Sphinx 9.0's own Chinese needs a stemmer that it does not ship and does not segment queries.
 
 Han text is indexed as single characters and as pairs of neighbours, and a query is cut the same
-way in the browser, so that a phrase of any length finds the pages that hold all its pairs.
+way in the browser, so that a phrase of any length finds the pages that hold all its pairs. Characters
+that carry grammar end a word, so that a question finds what it is about; numbers are left out.
 """
 
 import json
@@ -16,8 +17,9 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.search.zh import SearchChinese
 
-HAN = r"\u3400-\u4dbf\u4e00-\u9fff"
-WORDS = re.compile(rf"[{HAN}]+|[a-zA-Z0-9_]+")
+HAN = r"(?:(?![的了着吗呢吧么什怎是不也都就而这那它])[\u3400-\u4dbf\u4e00-\u9fff])+"
+LATIN = "[a-zA-Z_][a-zA-Z0-9_]*"
+WORDS = re.compile(f"{HAN}|{LATIN}")
 
 
 class SearchHan(SearchChinese):
@@ -28,9 +30,13 @@ class SearchHan(SearchChinese):
     js_stemmer_code = "var Stemmer = function () { this.stemWord = (word) => word.toLowerCase(); };"
     js_splitter_code = rf"""
 function splitQuery(query) {{
-  return [...query.matchAll(/[{HAN}]+|[a-zA-Z0-9_]+/g)].flatMap(([run]) => {{
-    if (/^[a-zA-Z0-9_]/.test(run) || run.length === 1) return [run];
-    return Array.from({{ length: run.length - 1 }}, (_, i) => run.slice(i, i + 2));
+  const {{ terms, titleterms }} = Search._index;
+  const known = (pair) => pair !== undefined && (pair in terms || pair in titleterms);
+  return [...query.normalize("NFKC").matchAll(/{HAN}|{LATIN}/g)].flatMap(([run]) => {{
+    if (/^{LATIN}/.test(run) || run.length === 1) return [run];
+    const pairs = Array.from({{ length: run.length - 1 }}, (_, i) => run.slice(i, i + 2));
+    // two words side by side may stand apart in the text
+    return pairs.filter((pair, i) => known(pair) || !known(pairs[i - 1]) || !known(pairs[i + 1]));
   }});
 }}
 """

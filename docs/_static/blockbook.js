@@ -22,7 +22,7 @@ function placeInBoth() {
 }
 
 // A menu that is left closes.
-for (const menu of document.querySelectorAll("details.theme-menu")) {
+for (const menu of document.querySelectorAll("details.header-menu")) {
   const close = () => { menu.open = false; };
   document.addEventListener("click", (event) => menu.contains(event.target) || close());
   menu.addEventListener("focusout", (event) => event.relatedTarget && !menu.contains(event.relatedTarget) && close());
@@ -47,4 +47,14 @@ if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
     dataset.theme = "light";
   });
   addEventListener("afterprint", () => { dataset.theme = theme; });
+}
+
+// Sphinx makes this link before it knows our words, and of a kind that the policy forbids.
+for (const link of document.querySelectorAll(".highlight-link a")) {
+  link.textContent = _("Hide Search Matches");
+  link.href = "#";
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    SphinxHighlight.hideSearchWords();
+  });
 }
