@@ -99,7 +99,7 @@ def write_site(folder: Path, pages: int) -> None:
         "plugins": [{"mkdocs-jupyter": {"execute": True}}],
     }
     # docs/build.py builds the repository that it stands in: this one has a single language and no package
-    for name in ("docs/build.py", "docs/_ext", "docs/_static/root.html"):
+    for name in ("docs/build.py", "docs/_ext", "docs/_static/root.html", "docs/_static/404.html"):
         target = folder / "ours" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, target)

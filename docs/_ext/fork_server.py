@@ -71,10 +71,11 @@ def start(pages: str, package: str) -> BaseContext:
         multiprocessing.set_forkserver_preload(
             [module for word, modules in KERNEL.items() if word in pages + package for module in modules]
         )
-        # the server inherits this: Ctrl-C is for the driver to answer
-        answer = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        forkserver.ensure_running()
-        signal.signal(signal.SIGINT, answer)
+        if forkserver._forkserver._forkserver_pid is None:
+            # the server inherits this: Ctrl-C is for the driver to answer
+            answer = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            forkserver.ensure_running()
+            signal.signal(signal.SIGINT, answer)
         _import_for_builds(pages, package)
         try:
             if not (trial := os.fork()):

@@ -10,6 +10,7 @@ that carry grammar end a word, so that a question finds what it is about; number
 import json
 import re
 from collections import Counter
+from functools import cache
 from typing import Any
 
 from docutils import nodes
@@ -62,9 +63,11 @@ def add_homes(app: Sphinx, pagename: str, templatename: str, context: dict[str, 
     if pagename != "search":
         return
     lang, env = app.builder.indexer.lang, app.env
+    # most words are said again and again
+    stem = cache(lang.stem)
 
     def words(text: str) -> list[str]:
-        return [lang.stem(word) for word in lang.split(text.lower())]
+        return [stem(word) for word in lang.split(text.lower())]
 
     counts: dict[str, Counter[str]] = {}
     for name in sorted(name for name in env.found_docs if "/" in name):
