@@ -49,9 +49,6 @@ if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = f
   addEventListener("afterprint", () => { dataset.theme = theme; });
 }
 
-// Marks in drawings are of a kind that Sphinx cannot take away again.
-for (const mark of document.querySelectorAll("svg rect.highlighted")) mark.remove();
-
 // Sphinx makes this link before it knows our words, and of a kind that the policy forbids.
 for (const link of document.querySelectorAll(".highlight-link a")) {
   link.textContent = _("Hide Search Matches");
