@@ -118,6 +118,11 @@ HEADER_ENDS = """() => Math.max(
     .filter((one) => one.checkVisibility({ visibilityProperty: true }))
     .map((one) => one.getBoundingClientRect().right)
 )"""
+CUT_FORMULAS = """() => [...document.querySelectorAll("div.math")].filter((box) => {
+  const { left, right } = box.getBoundingClientRect();
+  const parts = [...box.querySelectorAll(".katex-html .base")].map((part) => part.getBoundingClientRect());
+  return parts.some((part) => part.left < left - 1 || part.right > right + 1);
+}).map((box) => box.innerText)"""
 FOCUSED = """() => {
   const one = document.activeElement;
   if (one === document.body || one.dataset.seen) return null;
@@ -160,6 +165,7 @@ def test_pages_fit_stay_here_and_report_nothing(browser: Browser, address: str, 
             tab.set_viewport_size({"width": width, "height": 900})
             assert tab.evaluate("() => document.documentElement.scrollWidth") <= width, (page, width)
             assert tab.evaluate(HEADER_ENDS) <= width, (page, width)
+            assert tab.evaluate(CUT_FORMULAS) == [], (page, width)
     assert [url for url in requests if not url.startswith((address, "data:"))] == []
     assert reports == []
     tab.close()

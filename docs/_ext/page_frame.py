@@ -100,7 +100,11 @@ class InlineSvg(SphinxPostTransform):
                 svg = svg[svg.index("<svg") :].replace("#000000", "currentColor")
                 label = html.escape(image.get("alt", ""))
                 image.replace_self(
-                    nodes.raw("", f'<div class="drawing" role="img" aria-label="{label}">{svg}</div>', format="html")
+                    nodes.raw(
+                        "",
+                        f'<div class="drawing" role="img" aria-label="{label}" tabindex="0">{svg}</div>',
+                        format="html",
+                    )
                 )
 
 
