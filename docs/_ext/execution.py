@@ -48,7 +48,7 @@ class CellError(SphinxError):
 
 def execute_once(path: Path, notebook: NotebookNode, timeout: int, shared: Path) -> NotebookNode:
     """Run the cells of a page, or take the outputs if this build has run the same cells for the other language."""
-    cells = [[cell.source, cell.metadata] for cell in notebook.cells if cell.cell_type == "code"]
+    cells = [[cell.source, cell.metadata] for cell in _code(notebook)]
     result = shared / hashlib.sha256(json.dumps(cells).encode()).hexdigest()
     with FileLock(f"{result}.lock"):
         if not result.exists():
