@@ -9,7 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from threading import Timer
 
 import psutil
 import pytest
@@ -54,10 +57,14 @@ class Site:
     def html(self) -> Path:
         return self.root / "build" / "html"
 
-    def write(self, name: str, text: str) -> None:
-        path = self.root / name
+    def write(self, name: str, text: str, time: float | None = None) -> None:
+        """Save a file whole, as editors do, so that nothing sees a part of it."""
+        path, whole = self.root / name, self.root / "saved"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        whole.write_text(text, encoding="utf-8")
+        if time is not None:
+            os.utime(whole, (time, time))
+        whole.replace(path)
 
     def edit(self, name: str, old: str, new: str) -> None:
         before = (self.root / name).read_text(encoding="utf-8")
@@ -92,6 +99,21 @@ class Site:
         assert self.left() == []
         return output
 
+    @contextmanager
+    def live(self) -> Iterator["Live"]:
+        process = self.start("--live", "0")
+        # what hangs ends, and then what waits for its lines fails
+        watchdog = Timer(120, process.kill)
+        watchdog.start()
+        try:
+            yield Live(self, process)
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            output, _ = process.communicate(timeout=30)
+            watchdog.cancel()
+        assert "Traceback" not in output
+        assert self.left() == []
+
     def published(self) -> dict[str, bytes]:
         files = (path for path in self.html.rglob("*") if path.is_file())
         return {str(path.relative_to(self.html)): path.read_bytes() for path in files}
@@ -111,6 +133,29 @@ class Site:
                 pass
 
 
+class Live:
+    """`make live` at work on a site."""
+
+    def __init__(self, site: Site, process: subprocess.Popen[str]) -> None:
+        self.site, self.process = site, process
+        self.started = self.until("Serving")
+        self.address = re.search(r"http://127\.0\.0\.1:\d+/", self.started)[0]
+
+    def until(self, part: str) -> str:
+        """Return what is printed up to the first line that has this in it."""
+        output = ""
+        for line in self.process.stdout:
+            output += line
+            if part in line:
+                return output
+        raise AssertionError(f"never said {part!r}:\n{output}")
+
+    def after(self, change: Callable[[], object]) -> str:
+        """Change a file, and return what is said until it is built."""
+        change()
+        return self.until(" s. Open ")
+
+
 def read(output: str) -> set[str]:
     return set(re.findall(r"^(\w\w  [\w/]+) +read$", output, re.MULTILINE))
 
@@ -124,30 +169,49 @@ CELLS = {
     "two": page("Two", "6 * 7"),
     "api": "# API\n\nSee [](one.md).\n\n```{eval-rst}\n.. autofunction:: blockbook.answer\n```\n",
 }
+# appends to a file which process ran it
+COUNTED = """\
+import os
+from pathlib import Path
+with Path(os.environ["RAN"]).open("a") as file:
+    _ = file.write(f"{os.getpid()}\\n")"""
 
 
-def test_each_change_executes_what_it_can_affect_and_the_site_is_that_of_a_clean_build(tmp_path: Path) -> None:
-    site = Site(tmp_path / "site", CELLS, languages=("en", "zh"))
+def test_each_change_executes_what_it_can_affect_and_the_site_is_that_of_a_clean_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = tmp_path / "ran"
+    ran.touch()
+    monkeypatch.setenv("RAN", str(ran))
+    site = Site(tmp_path / "site", {**CELLS, "two": page("Two", COUNTED, "6 * 7")}, languages=("en", "zh"))
     every = {f"{language}  {name}" for language in ("en", "zh") for name in (*CELLS, "glossary", "index", "status")}
     with_cells = {f"{language}  {name}" for language in ("en", "zh") for name in ("one", "two")}
 
-    def after(change: Callable[[], object]) -> tuple[set[str], set[str]]:
-        change()
-        output = site.build()
-        return executed(output), read(output)
+    def happened(output: str) -> tuple[set[str], set[str], int]:
+        """Return what was executed, what was only read, and how often the cells of page two ran."""
+        times = len(ran.read_text().split())
+        ran.write_text("")
+        return executed(output), read(output), times
 
-    assert after(lambda: None) == (with_cells, every - with_cells)
-    first = site.published()
-    assert after(lambda: None) == (set(), set())
-    assert after(lambda: os.utime(site.root / "docs/en/one.md")) == (set(), set())
-    assert after(lambda: site.edit("docs/en/two.md", "6", "7")) == ({"en  two"}, set())
-    assert after(lambda: site.edit("docs/zh/one.md", "# One", "# Uno")) == ({"zh  one"}, set())
-    # its date is older than the build that read it before
-    assert after(lambda: _replace_by_older(site.root / "docs/en/two.md")) == ({"en  two"}, set())
-    uses_package = {"en  one", "zh  one"}, {"en  api", "zh  api"}
-    assert after(lambda: site.edit("src/blockbook/__init__.py", "42", "43")) == uses_package
-    site.edit("docs/_static/blockbook.css", r"\A", "/* new */")
-    assert after(lambda: site.edit("docs/_templates/layout.html", r"\Z", "<!-- new -->")) == (set(), set())
+    with site.live() as live:
+
+        def after(change: Callable[[], object]) -> tuple[set[str], set[str], int]:
+            return happened(live.after(change))
+
+        # the languages share the execution of the same cells, and of no others
+        assert happened(live.started) == (with_cells, every - with_cells, 1)
+        first = site.published()
+        assert after(lambda: os.utime(site.root / "docs/en/one.md")) == (set(), set(), 0)
+        assert after(lambda: site.edit("docs/en/two.md", "6", "7")) == ({"en  two"}, set(), 1)
+        assert after(lambda: site.edit("docs/zh/one.md", "# One", "# Uno")) == ({"zh  one"}, set(), 0)
+        # its date is older than the build that read it before
+        older = page("Two", COUNTED, "8 * 7")
+        assert after(lambda: site.write("docs/en/two.md", older, time=1)) == ({"en  two"}, set(), 1)
+        uses_package = {"en  one", "zh  one"}, {"en  api", "zh  api"}
+        assert after(lambda: site.edit("src/blockbook/__init__.py", "42", "43")) == (*uses_package, 0)
+        assert after(lambda: site.edit("docs/_templates/layout.html", r"\Z", "<!-- new -->")) == (set(), set(), 0)
+        assert after(lambda: site.edit("conf.py", r"\Z", "# new\n")) == (with_cells, every - with_cells, 2)
+    assert happened(site.build()) == (set(), set(), 0)
     incremental = site.published()
     assert b"43" in incremental["en/one.html"]
     assert b"Uno" in incremental["zh/api.html"]
@@ -161,24 +225,26 @@ def test_each_change_executes_what_it_can_affect_and_the_site_is_that_of_a_clean
     assert _differing(clean.published(), incremental) == []
     assert [name for name, data in incremental.items() if bytes(tmp_path) in data] == []
 
-    def engine(**environment: str) -> str:
-        said = [sys.executable, "-c", "import build; print(build.engine_digest())"]
+    def digests(**environment: str) -> list[str]:
+        """Return digests of what executes every page again, and of what only dresses it again, if they change."""
+        code = "import build; print(build.engine_digest(), build.looks_digest())"
         environment = {**os.environ, "PYTHONPATH": "docs", **environment}
-        return subprocess.run(said, cwd=site.root, env=environment, capture_output=True, text=True, check=True).stdout
+        command = [sys.executable, "-c", code]
+        return subprocess.check_output(command, cwd=site.root, env=environment, text=True).split()
 
-    engines = [engine()]
-    for name in ("docs/_ext/page_frame.py", "docs/_ext/matplotlibrc", "docs/build.py", "conf.py"):
+    seen = [digests()]
+    for name in ("docs/_ext/page_frame.py", "docs/_ext/matplotlibrc", "docs/build.py"):
         site.edit(name, r"\Z", "# new\n")
-        engines.append(engine())
+        seen.append(digests())
     site.write("installed/new-1.0.dist-info/METADATA", "Name: new\nVersion: 1.0\n")
-    engines.append(engine(PYTHONPATH=f"docs{os.pathsep}{site.root / 'installed'}"))
-    assert len(set(engines)) == 6
-    assert after(lambda: None) == (with_cells, every - with_cells)
-
-
-def _replace_by_older(path: Path) -> None:
-    path.write_text(path.read_text(encoding="utf-8").replace("7", "8"), encoding="utf-8")
-    os.utime(path, (1, 1))
+    seen.append(digests(PYTHONPATH=f"docs{os.pathsep}{site.root / 'installed'}"))
+    assert len({engine for engine, _ in seen}) == 5
+    assert len({looks for _, looks in seen}) == 1
+    seen.append(digests())
+    site.edit("docs/_static/blockbook.css", r"\A", "/* new */")
+    seen.append(digests())
+    assert seen[-2][0] == seen[-1][0]
+    assert seen[-2][1] != seen[-1][1]
 
 
 def _differing(first: dict[str, bytes], second: dict[str, bytes]) -> list[str]:
@@ -186,80 +252,63 @@ def _differing(first: dict[str, bytes], second: dict[str, bytes]) -> list[str]:
 
 
 def test_a_failed_build_changes_nothing_and_the_next_reads_only_what_is_new(tmp_path: Path) -> None:
-    site = Site(tmp_path, CELLS)
+    site = Site(tmp_path, CELLS, languages=("en", "zh"))
     site.edit("conf.py", "nb_execution_timeout = 60", "nb_execution_timeout = 2")
-    site.build()
-    before = site.published()
-    for cell, reason in {
+    failures = {
         "while True: pass": "ran longer than 2 s",
         "sum(range(10**12))": "ran longer than 2 s",
         "import os\nos._exit(0)": "the kernel died",
         "import os\nos.kill(os.getpid(), 9)": "the kernel died",
         "1 / 0": "ZeroDivisionError: division by zero (in: 1 / 0)",
-    }.items():
-        site.write("docs/en/two.md", page("Two", "1 + 1", cell))
-        assert f"A cell failed: docs/en/two.md, code cell 2: {reason}\n" in site.fail()
-        assert site.published() == before
-    site.write("docs/en/two.md", CELLS["two"])
-    assert executed(site.build()) == set()
-    assert site.published() == before
-
-
-def test_languages_share_the_execution_of_the_same_cells_and_of_no_others(tmp_path: Path) -> None:
-    who = "import os\nprint('process', os.getpid())"
-    site = Site(tmp_path, {"one": page("One", who), "two": page("Two", "1")}, languages=("en", "zh"))
-
-    def processes() -> list[str]:
-        pages = (site.published()[f"{language}/one.html"].decode() for language in ("en", "zh"))
-        return [re.search(r"process (\d+)", text)[1] for text in pages]
-
-    site.build()
-    english, chinese = processes()
-    assert english == chinese
-    site.write("docs/zh/one.md", page("One", f"{who}\n"))
-    site.edit("conf.py", r"\Z", "# new\n")
-    site.build()
-    assert len({chinese, *processes()}) == 3
+    }
+    with site.live() as live:
+        before = site.published()
+        for cell, reason in failures.items():
+            site.write("docs/en/two.md", page("Two", "1 + 1", cell))
+            live.until(f"A cell failed: docs/en/two.md, code cell 2: {reason}\n")
+            assert site.published() == before
+    # the languages share a failure too, and each names its page
     for language in ("en", "zh"):
-        site.write(f"docs/{language}/two.md", page("Two", "1 / 0"))
+        site.write(f"docs/{language}/two.md", page("Two", "while True: pass"))
     output = site.fail()
     for language in ("en", "zh"):
-        assert output.count(f"A cell failed: docs/{language}/two.md, code cell 1: ZeroDivisionError") == 1
+        assert output.count(f"A cell failed: docs/{language}/two.md, code cell 1: ran longer than 2 s\n") == 1
+        site.write(f"docs/{language}/two.md", CELLS["two"])
+    assert executed(site.build()) == set()
+    assert site.published() == before
 
 
 SIGNALS = {"Ctrl-C": signal.SIGINT, "terminated": signal.SIGTERM, "killed": signal.SIGKILL}
 
 
-@pytest.mark.parametrize("how", SIGNALS)
-def test_a_build_stopped_at_any_moment_leaves_nothing(how: str, tmp_path: Path) -> None:
-    site = Site(tmp_path, CELLS)
+def test_a_build_stopped_at_any_moment_leaves_nothing(tmp_path: Path) -> None:
+    site = Site(tmp_path / "site", CELLS)
+    started = time.monotonic()
     site.build()
+    duration = time.monotonic() - started
     whole = [site.published()]
-    moments = random.Random(how)
-    duration = 0.0
-    for attempt in range(8):
-        site.write("docs/en/two.md", page("Two", f"6 * {attempt}", "import time\ntime.sleep(0.1)"))
-        started = time.monotonic()
+    moments = random.Random(0)
+    for stop in range(21):
+        how = list(SIGNALS)[stop % 3]
+        # each seventh of the time for each way to stop it
+        moment = duration * (stop // 3 + moments.random()) / 7
+        site.write("docs/en/two.md", page("Two", f"6 * {stop + 8}", "import time\ntime.sleep(0.1)"))
         process = site.start()
-        if attempt:
-            time.sleep(duration * (attempt - moments.random()) / 7)
-            (os.killpg if how == "Ctrl-C" else os.kill)(process.pid, SIGNALS[how])
+        time.sleep(moment)
+        (os.killpg if how == "Ctrl-C" else os.kill)(process.pid, SIGNALS[how])
         output, _ = process.communicate(timeout=60)
         # before the first line of ours runs, Python reports it in its own way
         said = LEFT_SERVER.sub("", output)
-        assert "Traceback" not in said or time.monotonic() - started < duration / 5, output
+        assert "Traceback" not in said or moment < duration / 5, output
         _wait_until_nothing_runs(site)
-        duration = duration or time.monotonic() - started
-        if site.html.exists() and site.published() not in whole:
+        if site.published() not in whole:
             # stopped after it had published
             assert len(site.published()) == len(whole[0])
-            assert f">{6 * attempt}\n<" in site.published()["en/two.html"].decode()
+            assert f">{6 * (stop + 8)}\n<" in site.published()["en/two.html"].decode()
             whole.append(site.published())
+    site.write("docs/en/two.md", CELLS["two"])
     site.build()
-    after = site.published()
-    shutil.rmtree(site.root / "build")
-    site.build()
-    assert _differing(site.published(), after) == []
+    assert _differing(site.published(), whole[0]) == []
 
 
 def _wait_until_nothing_runs(site: Site) -> None:
@@ -343,24 +392,16 @@ def test_a_broken_fork_is_noted_once_and_stock_kernels_run(where: str, reason: s
 
 def test_live_shows_what_is_saved_in_pages_that_are_open(tmp_path: Path, browser: Browser) -> None:
     site = Site(tmp_path, CELLS)
-    process = site.start("--live", "0")
-    try:
-        line = next(line for line in process.stdout if line.startswith("Serving"))
-        address = re.search(r"http://127\.0\.0\.1:\d+/", line)[0]
+    with site.live() as live:
         tab = browser.new_page()
-        tab.goto(f"{address}en/two.html", wait_until="load")
+        tab.goto(f"{live.address}en/two.html", wait_until="load")
         for factor in (8, 9):
-            site.write("docs/en/two.md", page("Two", f"6 * {factor}"))
             saved = time.monotonic()
+            live.after(partial(site.write, "docs/en/two.md", page("Two", f"6 * {factor}")))
             tab.get_by_text(str(6 * factor), exact=True).wait_for(timeout=30_000)
             print(f"shown after {time.monotonic() - saved:.1f} s")
         site.write("docs/en/two.md", page("Two", "1 / 0"))
-        assert next(line for line in process.stdout if "A cell failed" in line)
-        site.write("docs/en/two.md", page("Two", "6 * 11"))
+        live.until("A cell failed")
+        live.after(partial(site.write, "docs/en/two.md", page("Two", "6 * 11")))
         tab.get_by_text("66", exact=True).wait_for(timeout=30_000)
         tab.close()
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        output, _ = process.communicate(timeout=30)
-    assert "Traceback" not in output
-    assert site.left() == []

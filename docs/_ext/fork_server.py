@@ -12,6 +12,7 @@ import sys
 from importlib import import_module
 from multiprocessing import connection, forkserver, util
 from multiprocessing.context import BaseContext
+from types import SimpleNamespace
 
 STOCK = "BLOCKBOOK_STOCK_KERNELS"
 
@@ -52,6 +53,9 @@ BUILD = [
     "sphinx_copybutton",
     "sphinxcontrib.katex",
 ]
+# MyST-NB's own ways to execute, which execution.py replaces, would import a library for databases
+for unused in ("Cache", "Direct"):
+    sys.modules[f"myst_nb.core.execute.{unused.lower()}"] = SimpleNamespace(**{f"NotebookClient{unused}": None})
 
 # whether it has been said that kernels are stock: memory that a build, as a fork of the driver, shares with it
 _noted = mmap.mmap(-1, 1)
@@ -94,6 +98,8 @@ def _import_for_builds(pages: str, package: str) -> None:
     torch = ["torch"] if ".. auto" in pages and "import torch" in package else []
     for module in (*BUILD, *builtin_extensions, *torch):
         import_module(module)
+    # it makes its own patterns when a theme first selects
+    import_module("soupsieve").compile("li.a > b:not(.c)")
 
 
 def stop() -> None:
