@@ -5,7 +5,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: html dist test accept lint mutants bench serve live clean
+.PHONY: html dist test faults accept lint mutants bench serve live clean
 
 html: $(INSTALLED) ## build both languages into build/html
 	@$(BIN)/python docs/build.py
@@ -15,6 +15,9 @@ dist: $(INSTALLED) ## build, and make the book as PDF and EPUB and the zips in b
 
 test: html ## run the package's tests, every doctest and the checks on the built pages
 	@$(BIN)/pytest --doctest-modules --cov -n auto --dist worksteal
+
+faults: $(INSTALLED) ## stop builds at thirty more random moments
+	@BLOCKBOOK_STOPS=30 $(BIN)/pytest -q tests/test_build.py -k stopped
 
 accept: html ## rewrite the transcripts, and show what changed
 	@$(BIN)/pytest tests/test_pages.py -k transcript -q --snapshot-update

@@ -23,6 +23,11 @@ from playwright.sync_api import Page, sync_playwright
 from playwright.sync_api import TimeoutError as TooLong
 from record import ROOT, record, tables
 
+# at the end: docs/build.py is another module than the bench of that name
+sys.path.append(str(ROOT / "docs"))
+
+from browser import launch
+
 STOCK = ROOT / "build" / "bench" / "site"
 CONFIG = """\
 project = "blockbook"
@@ -142,9 +147,8 @@ def rank(tab: Page, address: str, query: str, best: str | None) -> int:
 
 def main() -> None:
     results: dict[str, Any] = {}
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        browser = launch(playwright)
         for language in LANGUAGES:
             build_stock(language)
             results[language] = {}

@@ -224,7 +224,8 @@ def publish(work: Path, html: Path, folders: list[str], downloads: Path | None) 
 
 def _made(html: Path, inputs: dict[str, str]) -> str:
     """Describe what was made for readers to take with them."""
-    return _publication(html.with_name("dist"), {**inputs, "dist": digest(DOCS / "dist.py", DOCS / "book")})
+    making = digest(DOCS / "dist.py", DOCS / "browser.py", DOCS / "book")
+    return _publication(html.with_name("dist"), {**inputs, "dist": making})
 
 
 def _publication(html: Path, inputs: dict[str, str]) -> str:
@@ -285,9 +286,9 @@ def main() -> int:
     try:
         with workplace(work):
             if arguments.dist:
-                import dist
+                import browser
 
-                if dist.chromium() is None:
+                if browser.chromium() is None:
                     print("No Chromium to print the books with. On Debian: apt install chromium", file=sys.stderr)
                     return 1
             if arguments.live is None:

@@ -1,8 +1,8 @@
 """Draw the pictures that other sites show when a page is shared, docs/_static/card-*.png, and only when asked to."""
 
-import shutil
 from pathlib import Path
 
+from browser import launch
 from playwright.sync_api import sync_playwright
 
 STATIC = Path(__file__).parent / "_static"
@@ -22,7 +22,7 @@ footer {{ font-size: 30px; color: #55606d; grid-column: 1 / 3 }} svg {{ width: 3
 def draw() -> None:
     blocks = (STATIC / "favicon.svg").read_text(encoding="utf-8")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = launch(playwright)
         tab = browser.new_page(viewport={"width": 1200, "height": 630})
         for language, (title, about, promise) in CARDS.items():
             tab.set_content(PAGE.format(language, title, about, blocks, promise))

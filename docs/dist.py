@@ -17,19 +17,11 @@ from unicodedata import normalize
 from urllib.parse import unquote, urlsplit
 
 import pikepdf
+from browser import launch
 from notebooks import write_zip
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 BOOK = Path(__file__).with_name("book")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 # what a font of Chromium's making says that a glyph, or a range of them, means, where that is a radical
 RADICAL = re.compile(rb"^<(\w+)>(?: <(\w+)>)? <(2[EF]\w\w)>$", re.MULTILINE)
 # those that Unicode does not call compatible with a character, but that Noto's fonts draw as one
@@ -63,11 +55,6 @@ LANGUAGES = {
 }
 
 
-def chromium() -> str | None:
-    """Return the browser that prints, if there is one."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
 def make(site: Path, target: Path) -> None:
     """Write all files into an empty folder; the site links to none of them."""
     files = {path.relative_to(site).as_posix(): path for path in sorted(site.rglob("*")) if path.is_file()}
@@ -76,7 +63,7 @@ def make(site: Path, target: Path) -> None:
     contents = {f"blockbook/{name}": path.read_bytes() for name, path in files.items()}
     write_zip(target / "blockbook-site.zip", contents)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        browser = launch(playwright)
         for language in LANGUAGES:
             if (site / language).is_dir():
                 shutil.copy(site / language / "notebooks.zip", target / f"blockbook-{language}-notebooks.zip")

@@ -1,39 +1,28 @@
 """What several test files need: settled randomness, the built site, and a browser."""
 
+# what takes long to import is imported where it is used: pytest-xdist's controller reads this too, and uses nothing
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 import pytest
-import torch
-from dist import FLAGS, chromium
-from hypothesis import register_random, settings
-from pages import HTML, ROOT
-from playwright.sync_api import Browser, sync_playwright
 
-settings.register_profile("blockbook", deadline=None, derandomize=True, max_examples=40, database=None)
-settings.load_profile("blockbook")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
-
-class TorchRandom:
-    """PyTorch's global random state, for hypothesis to seed before each example."""
-
-    seed = staticmethod(torch.manual_seed)
-    getstate = staticmethod(torch.get_rng_state)
-    setstate = staticmethod(torch.set_rng_state)
-
-
-# hypothesis holds only a weak reference
-TORCH_RANDOM = TorchRandom()
-register_random(TORCH_RANDOM)
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)
 def _seeded():
+    import torch
+
     torch.manual_seed(0)
 
 
@@ -50,14 +39,17 @@ def site() -> None:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser() -> "Iterator[Browser]":
+    from browser import chromium, launch
+    from playwright.sync_api import sync_playwright
+
     if chromium() is None:
         reason = "NOT CHECKED IN A BROWSER: there is no Chromium on this machine"
         if os.environ.get("BLOCKBOOK_REQUIRE_BROWSER"):
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        browser = launch(playwright)
         yield browser
         browser.close()
 
@@ -70,7 +62,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def address(site: None) -> Iterator[str]:
     """Serve the built site on loopback."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(HTML)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(ROOT / "build" / "html")))
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

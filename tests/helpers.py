@@ -8,9 +8,26 @@ from html.parser import HTMLParser
 
 import pytest
 import torch
+from hypothesis import register_random, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn.parameter import is_lazy
+
+settings.register_profile("blockbook", deadline=None, derandomize=True, max_examples=40, database=None)
+settings.load_profile("blockbook")
+
+
+class TorchRandom:
+    """PyTorch's global random state, for hypothesis to seed before each example."""
+
+    seed = staticmethod(torch.manual_seed)
+    getstate = staticmethod(torch.get_rng_state)
+    setstate = staticmethod(torch.set_rng_state)
+
+
+# hypothesis holds only a weak reference
+TORCH_RANDOM = TorchRandom()
+register_random(TORCH_RANDOM)
 
 NOT_MODULES = [
     pytest.param(3, "3", id="number"),

@@ -12,6 +12,7 @@ from pages import PAGES, ROOT, written
 from playwright.sync_api import Browser
 from transcripts import CELL, LANGUAGES
 
+pytestmark = pytest.mark.no_cover
 BENCH = ROOT / "bench"
 
 

@@ -17,7 +17,7 @@ CODE = re.compile(r"(?<![`}])`([^`\n]+)`(?!`)")
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 WORD = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?")
 
-pytestmark = pytest.mark.usefixtures("site")
+pytestmark = [pytest.mark.usefixtures("site"), pytest.mark.no_cover]
 each_executed_page = pytest.mark.parametrize("page", EXECUTED)
 
 

@@ -14,6 +14,7 @@ from transcripts import CELL, LANGUAGES
 
 import blockbook
 
+pytestmark = pytest.mark.no_cover
 INVENTORIES = {name: sphobjinv.Inventory(DOCS / "_ext" / "inventories" / f"{name}.inv") for name in ("torch", "python")}
 ADDRESSES = {
     f"{base}{entry.uri_expanded}"

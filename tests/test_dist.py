@@ -12,12 +12,12 @@ from xml.etree import ElementTree
 import pytest
 from bs4 import BeautifulSoup
 from dist import LANGUAGES
-from filelock import FileLock
 from pages import HTML, PAGES, written
 from playwright.sync_api import Browser, expect
 from pypdf import PdfReader
-from test_build import FRONT, Site
+from test_build import FRONT, Site, once
 
+pytestmark = pytest.mark.no_cover
 each_language = pytest.mark.parametrize("language", LANGUAGES)
 ONE = f"""{FRONT}
 (page-one)=
@@ -60,19 +60,21 @@ XHTML = "{http://www.w3.org/1999/xhtml}"
 
 @pytest.fixture(scope="session")
 def made(browser: Browser, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """Make all of a small site, once for all workers, and return its folder."""
-    shared = tmp_path_factory.getbasetemp()
-    root = (shared if worker_id == "master" else shared.parent) / "taken"
-    with FileLock(f"{root}.lock"):
-        if not root.exists():
-            site = Site(root, {"one": "", "two": ""}, languages=("en", "zh"))
-            for language, (one, two) in TITLES.items():
-                site.write(
-                    f"docs/{language}/one.md", ONE.replace("TITLE", one).replace("SENTENCE", SENTENCES[language])
-                )
-                site.write(f"docs/{language}/two.md", TWO.replace("TITLE", two))
-            site.build("--dist")
-    return root
+    return once(tmp_path_factory, worker_id, taken_along)
+
+
+def taken_along(root: Path) -> None:
+    """Make all of a small site, change a page and build, and make all of that."""
+    site = Site(root, {"one": "", "two": ""}, languages=("en", "zh"))
+    for language, (one, two) in TITLES.items():
+        site.write(f"docs/{language}/one.md", ONE.replace("TITLE", one).replace("SENTENCE", SENTENCES[language]))
+        site.write(f"docs/{language}/two.md", TWO.replace("TITLE", two))
+    site.build("--dist")
+    site.keep("first")
+    site.edit("docs/en/two.md", "elsewhere", "somewhere else")
+    site.build()
+    site.keep("changed")
+    site.build("--dist")
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -93,7 +95,7 @@ def dead_links(html: Path) -> list[tuple[str, str]]:
     ]
 
 
-def test_all_files_are_made_and_linked_and_no_link_is_dead(made: Path, tmp_path: Path) -> None:
+def test_all_files_are_made_and_linked_and_no_link_is_dead(made: Path) -> None:
     names = {"blockbook-site.zip"}
     names |= {f"blockbook-{language}{end}" for language in LANGUAGES for end in (".pdf", ".epub", "-notebooks.zip")}
     taken = files(made / "build" / "dist")
@@ -106,18 +108,15 @@ def test_all_files_are_made_and_linked_and_no_link_is_dead(made: Path, tmp_path:
     assert all(re.search("[一-鿿]", text) for _, text in links)
     assert dead_links(html) == []
 
-    shutil.copytree(made, tmp_path / "copy")
-    site = Site.__new__(Site)
-    site.root = tmp_path / "copy"
-    site.edit("docs/en/two.md", "elsewhere", "somewhere else")
-    site.build()
-    # what was made of other pages could say other things than these
-    assert not (site.html / "downloads").exists()
-    assert "downloads/" not in (site.html / "zh" / "one.html").read_text(encoding="utf-8")
-    assert dead_links(site.html) == []
-    site.build("--dist")
-    again = files(site.html / "downloads")
-    assert {name for name in names if again[name] != taken[name]} == {
+
+def test_files_that_were_made_of_other_pages_are_taken_back_and_made_again(made: Path) -> None:
+    # they could say other things than the pages
+    assert not (made / "changed" / "downloads").exists()
+    assert "downloads/" not in (made / "changed" / "zh" / "one.html").read_text(encoding="utf-8")
+    assert dead_links(made / "changed") == []
+    before, after = files(made / "first" / "downloads"), files(made / "build" / "html" / "downloads")
+    assert before.keys() == after.keys()
+    assert {name for name in before if before[name] != after[name]} == {
         "blockbook-en.pdf",
         "blockbook-en.epub",
         "blockbook-site.zip",

@@ -12,8 +12,9 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from pages import ROOT
-from test_build import CELLS, Site, page
+from test_build import CELLS, Site, once, page
 
+pytestmark = pytest.mark.no_cover
 # as people write them
 BASE, REPOSITORY = "https://Example.org/book/", "https://github.com/someone/book.git/"
 HOSTED = {"BLOCKBOOK_BASE_URL": BASE, "BLOCKBOOK_REPOSITORY_URL": REPOSITORY}
@@ -24,21 +25,30 @@ SITEMAP = {"s": "http://www.sitemaps.org/schemas/sitemap/0.9", "x": "http://www.
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    site = Site(tmp_path_factory.mktemp("hosted"), PAGES, languages=("en", "zh"))
+def site(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Return where the site is published, with what was published before beside it."""
+    return once(tmp_path_factory, worker_id, hosted) / "build" / "html"
+
+
+def hosted(root: Path) -> None:
+    """Build with another host's repository, without addresses, and with all of them."""
+    site = Site(root, PAGES, languages=("en", "zh"))
+    site.build(**BARE | {"BLOCKBOOK_REPOSITORY_URL": "https://git.example.org/group/team/book"})
+    site.keep("elsewhere")
+    site.build(**BARE)
+    site.keep("bare")
     site.build(**HOSTED)
-    return site
 
 
-def soup(site: Site, name: str) -> BeautifulSoup:
-    return BeautifulSoup((site.html / name).read_text(encoding="utf-8"), "html.parser")
+def soup(site: Path, name: str) -> BeautifulSoup:
+    return BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser")
 
 
 def alternates(page: BeautifulSoup) -> dict[str, str]:
     return {str(link["hreflang"]): str(link["href"]) for link in page.select("head link[rel=alternate]")}
 
 
-def test_every_page_has_its_full_addresses_and_a_preview(site: Site) -> None:
+def test_every_page_has_its_full_addresses_and_a_preview(site: Path) -> None:
     for folder, locale in (("en", "en_US"), ("zh", "zh_CN")):
         for name in ("index", "one", "part/plain"):
             head, url = soup(site, f"{folder}/{name}.html").head, f"https://example.org/book/{folder}/{name}.html"
@@ -54,16 +64,16 @@ def test_every_page_has_its_full_addresses_and_a_preview(site: Site) -> None:
                 "x-default": "https://example.org/book/" if name == "index" else url.replace("/zh/", "/en/"),
             }
         assert (tags["og:title"], tags["description"]) == ("Plain & simple", "Its <first> paragraph, in two lines.")
-        image = (site.html / f"card-{folder}.png").read_bytes()
+        image = (site / f"card-{folder}.png").read_bytes()
         assert (int.from_bytes(image[16:20]), int.from_bytes(image[20:24])) == (1200, 630)
     assert soup(site, "en/two.html").select_one("meta[name=description]")["content"] == "After a cell."
     assert soup(site, "index.html").select_one("link[rel=canonical]")["href"] == "https://example.org/book/"
     assert soup(site, "404.html").base["href"] == "/book/"
 
 
-def test_robots_find_one_sitemap_of_both_languages(site: Site) -> None:
-    assert "Sitemap: https://example.org/book/sitemap.xml" in (site.html / "robots.txt").read_text().splitlines()
-    tree = ElementTree.parse(site.html / "sitemap.xml").getroot()
+def test_robots_find_one_sitemap_of_both_languages(site: Path) -> None:
+    assert "Sitemap: https://example.org/book/sitemap.xml" in (site / "robots.txt").read_text().splitlines()
+    tree = ElementTree.parse(site / "sitemap.xml").getroot()
     listed = {
         url.find("s:loc", SITEMAP).text: {
             link.get("hreflang"): link.get("href") for link in url.findall("x:link", SITEMAP)
@@ -81,11 +91,11 @@ def test_robots_find_one_sitemap_of_both_languages(site: Site) -> None:
         assert all(other in listed for other in others.values())
 
 
-def links(site: Site, name: str) -> dict[str, str]:
+def links(site: Path, name: str) -> dict[str, str]:
     return {str(link.string): str(link["href"]) for link in soup(site, name).select(".page-menu a")}
 
 
-def test_pages_can_be_run_and_edited_from_branches_that_the_workflow_makes(site: Site, tmp_path: Path) -> None:
+def test_pages_can_be_run_and_edited_from_branches_that_the_workflow_makes(site: Path, tmp_path: Path) -> None:
     assert list(links(site, "zh/one.html")) == ["在 Colab 中运行", "在 Binder 中运行", "编辑本页"]
     assert list(links(site, "en/one.html")) == ["Run in Colab", "Run in Binder", "Edit this page"]
     # a page without cells
@@ -99,12 +109,12 @@ def test_pages_can_be_run_and_edited_from_branches_that_the_workflow_makes(site:
         assert path == unquote(binder.partition("=")[2]) == f"{folder}/one.ipynb"
         assert path in published
         source = edit.removeprefix("https://github.com/someone/book/edit/main/")
-        assert (site.root / source).is_file()
+        assert (site.parents[1] / source).is_file()
     assert {Path(path).suffix for path in published} == {".ipynb", ".yml"}
-    assert "git+https://github.com/someone/book\\" in (site.html / "en" / "one.ipynb").read_text()
+    assert "git+https://github.com/someone/book\\" in (site / "en" / "one.ipynb").read_text()
 
 
-def _branch(site: Site, folder: Path) -> set[str]:
+def _branch(site: Path, folder: Path) -> set[str]:
     """Do what the workflow does after it has published a site; return what is then in the branch for notebooks."""
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "site.yml").read_text(encoding="utf-8"))
     commands = workflow["jobs"]["publish"]["steps"][-1]["run"]
@@ -135,7 +145,7 @@ def _branch(site: Site, folder: Path) -> set[str]:
     for _ in range(2):  # the second replaces the first
         (checkout / "build").mkdir()
         with tarfile.open(checkout / "build" / "artifact.tar", "w") as archive:
-            archive.add(site.html, ".")
+            archive.add(site, ".")
         run(commands, checkout, GITHUB_SHA=run("git rev-parse main", checkout).strip())
         run("rm -rf build && git switch -q main && git branch -q -D notebooks", checkout)
     assert run("git rev-list --count notebooks", remote).strip() == "1"
@@ -150,21 +160,22 @@ def test_binder_gets_what_the_package_needs() -> None:
     assert environment["dependencies"] == [f"python={python}", f"pytorch-cpu={lowest}", "matplotlib"]
 
 
-def test_without_addresses_nothing_needs_them(site: Site) -> None:
-    hosted = site.published()
-    site.build(**BARE)
-    bare = site.published()
-    assert hosted.keys() - bare.keys() == {"sitemap.xml", "robots.txt", "card-en.png", "card-zh.png"}
+def test_without_addresses_nothing_needs_them(site: Path) -> None:
+    bare = site.parents[1] / "bare"
+    files = {path.relative_to(bare).as_posix() for path in bare.rglob("*") if path.is_file()}
+    hosted = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
+    assert hosted - files == {"sitemap.xml", "robots.txt", "card-en.png", "card-zh.png"}
     told = re.compile(rb"example\.org|someone|og:|twitter:|canonical|page-menu|colab|mybinder")
-    assert [name for name, content in bare.items() if name.endswith((".html", ".ipynb")) and told.search(content)] == []
-    assert alternates(soup(site, "zh/part/plain.html")) == {"en": "../../en/part/plain.html", "zh-CN": "plain.html"}
-    assert soup(site, "zh/part/plain.html").select_one("meta[name=description]")["content"].startswith("Its <first>")
-    # what is possible with a repository depends on its host
-    site.build(**BARE | {"BLOCKBOOK_REPOSITORY_URL": "https://git.example.org/group/team/book"})
-    assert links(site, "zh/one.html") == {"本书源码": "https://git.example.org/group/team/book"}
-    # as it was, for other tests and as a rebuild
-    site.build(**HOSTED)
-    assert site.published() == hosted
+    pages = [name for name in files if name.endswith((".html", ".ipynb"))]
+    assert [name for name in pages if told.search((bare / name).read_bytes())] == []
+    assert alternates(soup(bare, "zh/part/plain.html")) == {"en": "../../en/part/plain.html", "zh-CN": "plain.html"}
+    assert soup(bare, "zh/part/plain.html").select_one("meta[name=description]")["content"].startswith("Its <first>")
+
+
+def test_what_is_possible_with_a_repository_depends_on_its_host(site: Path) -> None:
+    assert links(site.parents[1] / "elsewhere", "zh/one.html") == {
+        "本书源码": "https://git.example.org/group/team/book"
+    }
 
 
 @pytest.mark.parametrize(
@@ -184,9 +195,9 @@ def test_without_addresses_nothing_needs_them(site: Site) -> None:
         ("REPOSITORY", "https://token@github.com/someone/book"),
     ],
 )
-def test_an_address_that_is_none_is_refused(site: Site, name: str, value: str) -> None:
+def test_an_address_that_is_none_is_refused(name: str, value: str, tmp_path: Path) -> None:
     rule = {
         "BASE": "BLOCKBOOK_BASE_URL needs the site's address, like https://example.org/book",
         "REPOSITORY": "BLOCKBOOK_REPOSITORY_URL needs a repository's address, like https://github.com/owner/name",
     }[name]
-    assert site.fail(**{f"BLOCKBOOK_{name}_URL": value}) == f"{rule}\n  got: {value}\n"
+    assert Site(tmp_path, {}).fail(**{f"BLOCKBOOK_{name}_URL": value}) == f"{rule}\n  got: {value}\n"

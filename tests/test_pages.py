@@ -13,7 +13,7 @@ from transcripts import CELL, LANGUAGES, TRANSCRIPTS, agrees, transcript
 
 LABEL = re.compile(r"^\(([\w-]+)\)=$", re.MULTILINE)
 
-pytestmark = pytest.mark.usefixtures("site")
+pytestmark = [pytest.mark.usefixtures("site"), pytest.mark.no_cover]
 each_language = pytest.mark.parametrize("language", LANGUAGES)
 each_page = pytest.mark.parametrize("page", PAGES)
 each_executed_page = pytest.mark.parametrize("page", EXECUTED)

@@ -1,13 +1,14 @@
 // The page that is most about the words asked for comes first; Sphinx only knows which pages hold them.
 // conf.py gives this file to Sphinx, which puts it into language_data.js.
-let asked;
+let asked, about;
 
 Scorer.score = ([doc, , anchor, , score, , kind]) => {
-  asked ??= weigh(new URLSearchParams(location.search).get("q") ?? "");
+  const query = new URLSearchParams(location.search).get("q") ?? "";
+  if (query !== asked) [asked, about] = [query, weigh(query)];
   if (kind === "index") return score / 5; // a glossary entry is a full hit to Sphinx
   // an object of exactly this name is what was meant
   if (kind === "object") return score > Scorer.objNameMatch ? 100 : score;
-  return anchor ? score : score + 40 * (asked[doc] ?? 0);
+  return anchor ? score : score + 40 * (about[doc] ?? 0);
 };
 
 // How much of the query each page is about, rarer words counting more.
