@@ -312,7 +312,9 @@ def test_a_build_stopped_at_any_moment_leaves_nothing(tmp_path: Path) -> None:
         how = list(SIGNALS)[stop % 3]
         # each part of the time for each way to stop it
         moment = duration * (stop // 3 + moments.random()) / (STOPS // 3)
-        site.write("docs/en/two.md", page("Two", f"6 * {stop + 8}", "import time\ntime.sleep(0.1)"))
+        # each second one would run for a minute, and no thread of it that watches would run; the others come to an end
+        rest = "sum(range(10**12))" if stop % 2 else "import time\ntime.sleep(0.1)"
+        site.write("docs/en/two.md", page("Two", f"6 * {stop + 8}", rest))
         process = site.start()
         time.sleep(moment)
         (os.killpg if how == "Ctrl-C" else os.kill)(process.pid, SIGNALS[how])
