@@ -81,6 +81,9 @@ def start(pages: str, package: str) -> BaseContext:
             forkserver.ensure_running()
             signal.signal(signal.SIGINT, answer)
         _import_for_builds(pages, package)
+        # Ctrl-C in what Python does around a fork would be lost
+        stops = {signal.SIGINT, signal.SIGTERM}
+        signal.pthread_sigmask(signal.SIG_BLOCK, stops)
         try:
             if not (trial := os.fork()):
                 os._exit(0)
@@ -88,6 +91,8 @@ def start(pages: str, package: str) -> BaseContext:
             return multiprocessing.get_context("fork")
         except OSError as error:
             use_stock(f"this process cannot fork ({error!r})")
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)
     return multiprocessing.get_context("spawn")
 
 
