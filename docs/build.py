@@ -22,7 +22,6 @@ from filelock import FileLock, Timeout
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 LANGUAGES = {"en": "en", "zh": "zh_CN"}
-STOPS = {signal.SIGINT, signal.SIGTERM}
 # what pages say of files that are not always there
 DOWNLOADS = re.compile(r"<!--downloads-->(.*?)<!--/downloads-->", re.DOTALL)
 
@@ -82,9 +81,9 @@ def build_language(folder: str, work: Path) -> None:
     # Ctrl-C is for the driver to answer, and this process is the driver's fork
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     import fork_server
 
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, fork_server.STOPS)
     fork_server.join()
     from execution import CellError
     from sphinx.application import Sphinx
@@ -160,10 +159,9 @@ def _run_sphinx(folders: list[str], work: Path, inputs: dict[str, str]) -> bool:
     processes = {folder: context.Process(target=build_language, args=(folder, work)) for folder in folders}
     try:
         # a process that is half started could not be ended
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-        for process in processes.values():
-            process.start()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        with fork_server.stops_held():
+            for process in processes.values():
+                process.start()
         for folder, process in processes.items():
             process.join()
             if process.exitcode == 0:

@@ -9,12 +9,15 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
-from multiprocessing import connection, forkserver, util
+from multiprocessing import connection, forkserver, resource_tracker, util
 from multiprocessing.context import BaseContext
 from types import SimpleNamespace
 
 STOCK = "BLOCKBOOK_STOCK_KERNELS"
+STOPS = {signal.SIGINT, signal.SIGTERM}
 
 # What a kernel imports, early or late, and what it imports if a page has the word.
 # Never blockbook itself, nor docs/_ext: they may change between two builds of one server.
@@ -75,25 +78,37 @@ def start(pages: str, package: str) -> BaseContext:
         multiprocessing.set_forkserver_preload(
             [module for word, modules in KERNEL.items() if word in pages + package for module in modules]
         )
-        if forkserver._forkserver._forkserver_pid is None:
-            # the server inherits this: Ctrl-C is for the driver to answer
-            answer = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # it lifts what is held when it starts
+        resource_tracker.ensure_running()
+        with stops_held():
+            # the server keeps this: Ctrl-C is for the driver to answer
             forkserver.ensure_running()
-            signal.signal(signal.SIGINT, answer)
+            forks = _try_to_fork()
         _import_for_builds(pages, package)
-        # Ctrl-C in what Python does around a fork would be lost
-        stops = {signal.SIGINT, signal.SIGTERM}
-        signal.pthread_sigmask(signal.SIG_BLOCK, stops)
-        try:
-            if not (trial := os.fork()):
-                os._exit(0)
-            os.waitpid(trial, 0)
+        if forks:
             return multiprocessing.get_context("fork")
-        except OSError as error:
-            use_stock(f"this process cannot fork ({error!r})")
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, stops)
     return multiprocessing.get_context("spawn")
+
+
+@contextmanager
+def stops_held() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM wait: they are lost in what Python does around a fork, and cut a start in two."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+
+
+def _try_to_fork() -> bool:
+    try:
+        if not (trial := os.fork()):
+            os._exit(0)
+        os.waitpid(trial, 0)
+    except OSError as error:
+        use_stock(f"this process cannot fork ({error!r})")
+        return False
+    return True
 
 
 def _import_for_builds(pages: str, package: str) -> None:

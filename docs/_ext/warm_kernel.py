@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 from importlib.metadata import EntryPoint
 from multiprocessing import forkserver
@@ -70,6 +71,9 @@ class _Popen:
 
 def _run_kernel(arguments: list[str], cwd: str | None, env: dict[str, str]) -> None:
     os.setsid()
+    # as it came, held back, from the driver's server
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, fork_server.STOPS)
     # with all that its cells may have started
     fork_server.end_with_parent(-os.getpid())
     # an open copy of this pipe would keep the server alive
