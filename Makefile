@@ -16,7 +16,7 @@ dist: $(INSTALLED) ## build, and make the book as PDF and EPUB and the zips in b
 test: html ## run the package's tests, every doctest and the checks on the built pages
 	@$(BIN)/pytest --doctest-modules --cov -n auto --dist worksteal
 
-faults: $(INSTALLED) ## stop builds at thirty more random moments
+faults: $(INSTALLED) ## stop builds at thirty random moments
 	@BLOCKBOOK_STOPS=30 $(BIN)/pytest -q tests/test_build.py -k stopped
 
 accept: html ## rewrite the transcripts, and show what changed

@@ -15,7 +15,7 @@ from dist import LANGUAGES
 from pages import HTML, PAGES, written
 from playwright.sync_api import Browser, expect
 from pypdf import PdfReader
-from test_build import FRONT, Site, once
+from test_build import FRONT, Site, files, once
 
 pytestmark = pytest.mark.no_cover
 each_language = pytest.mark.parametrize("language", LANGUAGES)
@@ -75,10 +75,6 @@ def taken_along(root: Path) -> None:
     site.build()
     site.keep("changed")
     site.build("--dist")
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def dead_links(html: Path) -> list[tuple[str, str]]:

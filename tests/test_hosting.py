@@ -12,7 +12,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from pages import ROOT
-from test_build import CELLS, Site, once, page
+from test_build import CELLS, Site, files, once, page
 
 pytestmark = pytest.mark.no_cover
 # as people write them
@@ -31,8 +31,10 @@ def site(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 
 def hosted(root: Path) -> None:
-    """Build with another host's repository, without addresses, and with all of them."""
+    """Build with all addresses, with another host's repository, without any, and with all of them again."""
     site = Site(root, PAGES, languages=("en", "zh"))
+    site.build(**HOSTED)
+    site.keep("first")
     site.build(**BARE | {"BLOCKBOOK_REPOSITORY_URL": "https://git.example.org/group/team/book"})
     site.keep("elsewhere")
     site.build(**BARE)
@@ -162,14 +164,17 @@ def test_binder_gets_what_the_package_needs() -> None:
 
 def test_without_addresses_nothing_needs_them(site: Path) -> None:
     bare = site.parents[1] / "bare"
-    files = {path.relative_to(bare).as_posix() for path in bare.rglob("*") if path.is_file()}
-    hosted = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
-    assert hosted - files == {"sitemap.xml", "robots.txt", "card-en.png", "card-zh.png"}
+    plain = files(bare)
+    assert files(site).keys() - plain.keys() == {"sitemap.xml", "robots.txt", "card-en.png", "card-zh.png"}
     told = re.compile(rb"example\.org|someone|og:|twitter:|canonical|page-menu|colab|mybinder")
-    pages = [name for name in files if name.endswith((".html", ".ipynb"))]
-    assert [name for name in pages if told.search((bare / name).read_bytes())] == []
+    pages = {name: content for name, content in plain.items() if name.endswith((".html", ".ipynb"))}
+    assert [name for name, content in pages.items() if told.search(content)] == []
     assert alternates(soup(bare, "zh/part/plain.html")) == {"en": "../../en/part/plain.html", "zh-CN": "plain.html"}
     assert soup(bare, "zh/part/plain.html").select_one("meta[name=description]")["content"].startswith("Its <first>")
+
+
+def test_addresses_that_come_back_give_what_they_gave(site: Path) -> None:
+    assert files(site) == files(site.parents[1] / "first")
 
 
 def test_what_is_possible_with_a_repository_depends_on_its_host(site: Path) -> None:
