@@ -92,7 +92,7 @@ def start(pages: str, package: str) -> BaseContext:
 
 @contextmanager
 def stops_held() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM wait: they are lost in what Python does around a fork, and cut a start in two."""
+    """Let Ctrl-C and SIGTERM wait: Python loses them in what it does around a fork and at the end of an import."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     try:
         yield
@@ -112,12 +112,13 @@ def _try_to_fork() -> bool:
 
 
 def _import_for_builds(pages: str, package: str) -> None:
-    from sphinx.application import builtin_extensions
-
+    with stops_held():
+        from sphinx.application import builtin_extensions
     # autodoc imports the package
     torch = ["torch"] if ".. auto" in pages and "import torch" in package else []
     for module in (*BUILD, *builtin_extensions, *torch):
-        import_module(module)
+        with stops_held():
+            import_module(module)
     # it makes its own patterns when a theme first selects
     import_module("soupsieve").compile("li.a > b:not(.c)")
 
