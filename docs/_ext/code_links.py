@@ -13,6 +13,7 @@ import inspect
 import re
 import sys
 import typing
+from collections import ChainMap
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -24,7 +25,6 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from docutils import nodes
-from myst_nb.sphinx_ import HideCodeCellNode
 from sphinx.application import Sphinx
 from sphinx.ext.intersphinx import InventoryAdapter
 
@@ -342,6 +342,7 @@ def _return_type(function: Any) -> Any:
         return None
 
 
+@cache
 def find_places(app: Sphinx) -> dict[str, str]:
     """Return the addresses of all that is documented elsewhere, by name."""
     inventory = InventoryAdapter(app.env).main_inventory
@@ -353,7 +354,7 @@ def cell_inputs(doctree: nodes.document) -> Iterator[tuple[nodes.literal_block, 
     """Yield the code of each cell, and whether it is folded."""
     for cell in doctree.findall(nodes.container):
         if "cell_input" in cell["classes"]:
-            folded = isinstance(cell.parent, HideCodeCellNode)
+            folded = cell.parent.tagname == "HideCodeCellNode"
             yield from ((block, folded) for block in cell.findall(nodes.literal_block))
 
 
@@ -365,7 +366,7 @@ def find_links(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         name: f"{app.builder.get_relative_uri(docname, entry.docname).partition('#')[0]}#{entry.node_id}"
         for name, entry in app.env.domains.python_domain.objects.items()
     }
-    places = {**find_places(app), **ours}
+    places = ChainMap(ours, find_places(app))
     reader, seen = Reader(places), set()
     for block, folded in blocks:
         block["links"] = links = []

@@ -119,8 +119,10 @@ def _import_for_builds(pages: str, package: str) -> None:
     for module in (*BUILD, *builtin_extensions, *torch):
         with stops_held():
             import_module(module)
-    # it makes its own patterns when a theme first selects
+    # these make at first what they then keep: patterns for a theme's selectors and for code, a check of notebooks
     import_module("soupsieve").compile("li.a > b:not(.c)")
+    import_module("IPython.lib.lexers").IPython3Lexer()
+    import_module("nbformat.v4").new_notebook()
 
 
 def stop() -> None:

@@ -1,6 +1,7 @@
 """Make a rebuild as exact as a clean build: Sphinx alone goes by dates, and forgets what other pages show.
 
 A page is read if its text, or what it depends on, is not what it was when the last build began.
+Templates are compiled once, not once a build.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import shutil
 from pathlib import Path
 
 from execution import PACKAGE
+from jinja2 import FileSystemBytecodeCache
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.search import IndexBuilder
@@ -18,6 +20,17 @@ from transcripts import TRANSCRIPTS
 INDEX = ("_titles", "_filenames", "_mapping", "_title_mapping", "_all_titles", "_index_entries")
 # what was in a file when this build first looked
 _contents: dict[Path, bytes] = {}
+
+
+def keep_templates(app: Sphinx) -> None:
+    """Keep compiled templates beside what else a build keeps, for as long as the same versions are installed."""
+    if app.builder.format != "html":
+        return
+    folder = Path(app.doctreedir, "templates", app.config.inputs_digest[:16])
+    if not folder.exists():
+        shutil.rmtree(folder.parent, ignore_errors=True)
+        folder.mkdir(parents=True)
+    app.builder.templates.environment.bytecode_cache = FileSystemBytecodeCache(str(folder))
 
 
 def find_changed(
@@ -86,6 +99,7 @@ _prune_all, IndexBuilder.prune = IndexBuilder.prune, _prune
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("builder-inited", keep_templates)
     app.connect("env-get-outdated", find_changed)
     app.connect("env-updated", write_whole_if_needed, priority=900)
     app.connect("build-finished", keep_index)
