@@ -41,6 +41,7 @@ def published(language: str, page: str) -> Tag:
     return BeautifulSoup((HTML / language / f"{page}.html").read_text(encoding="utf-8"), "html.parser")
 
 
+@cache
 def cells(language: str, page: str) -> list[Cell]:
     return [
         Cell(

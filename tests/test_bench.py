@@ -43,6 +43,7 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.build
 def test_a_generated_site_builds_and_pages_without_results_are_noticed(bench: Any, folder: Path) -> None:
     build = bench("build")
     build.write_site(folder, 2)

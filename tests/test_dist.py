@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, expect
 from pypdf import PdfReader
 from test_build import FRONT, Site, files, once
 
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.build]
 each_language = pytest.mark.parametrize("language", LANGUAGES)
 ONE = f"""{FRONT}
 (page-one)=

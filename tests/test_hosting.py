@@ -14,7 +14,7 @@ from bs4 import BeautifulSoup
 from pages import ROOT
 from test_build import CELLS, Site, files, once, page
 
-pytestmark = pytest.mark.no_cover
+pytestmark = [pytest.mark.no_cover, pytest.mark.build]
 # as people write them
 BASE, REPOSITORY = "https://Example.org/book/", "https://github.com/someone/book.git/"
 HOSTED = {"BLOCKBOOK_BASE_URL": BASE, "BLOCKBOOK_REPOSITORY_URL": REPOSITORY}

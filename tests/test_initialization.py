@@ -2,9 +2,9 @@ import math
 from functools import partial
 
 import pytest
+import scipy
 import torch
 from helpers import NOT_MODULES, bits, exactly_equal, global_rng_untouched, refuses, snapshot
-from scipy import stats
 from torch import nn
 from torch.nn.utils import parametrizations, prune
 
@@ -36,11 +36,11 @@ def sample(function, in_features=256, out_features=256, seed=0, **arguments):
 
 
 def fits(values, distribution):
-    return stats.kstest(values, distribution.cdf).pvalue > 1e-3
+    return scipy.stats.kstest(values, distribution.cdf).pvalue > 1e-3
 
 
 def uniform(low, high):
-    return stats.uniform(low, high - low)
+    return scipy.stats.uniform(low, high - low)
 
 
 def sevens(module):
@@ -57,10 +57,10 @@ def sevens(module):
 @pytest.mark.parametrize(("mean", "std"), [(0, 0.01), (0, 0.5), (3, 2), (-1.5, 0.1)])
 def test_init_normal_draws_from_the_normal_distribution(mean, std):
     values = sample(init_normal, mean=mean, std=std)
-    assert fits(values, stats.norm(mean, std))
-    assert not fits(values, stats.norm(mean, 1.05 * std))
-    assert not fits(values, stats.norm(mean, 0.95 * std))
-    assert not fits(values, stats.norm(mean + 0.05 * std, std))
+    assert fits(values, scipy.stats.norm(mean, std))
+    assert not fits(values, scipy.stats.norm(mean, 1.05 * std))
+    assert not fits(values, scipy.stats.norm(mean, 0.95 * std))
+    assert not fits(values, scipy.stats.norm(mean + 0.05 * std, std))
     assert not fits(values, uniform(mean - math.sqrt(3) * std, mean + math.sqrt(3) * std))
 
 
@@ -71,7 +71,7 @@ def test_init_normal_has_mean_zero_and_std_one_hundredth_by_default():
 def test_init_normal_takes_std_by_position():
     layer = nn.Linear(256, 256)
     init_normal(layer, 2)
-    assert fits(layer.weight.detach().flatten().numpy(), stats.norm(0, 2))
+    assert fits(layer.weight.detach().flatten().numpy(), scipy.stats.norm(0, 2))
 
 
 def test_init_normal_without_spread_gives_the_mean():
@@ -87,7 +87,7 @@ def test_init_xavier_draws_uniformly_within_the_bound_of_glorot_and_bengio(fan_i
     assert 0.99 * bound < abs(values).max() <= bound
     for wrong in (0.97, 1.03, math.sqrt(1 / 2), math.sqrt(2)):
         assert not fits(values, uniform(-wrong * bound, wrong * bound))
-    assert not fits(values, stats.norm(0, bound / math.sqrt(3)))
+    assert not fits(values, scipy.stats.norm(0, bound / math.sqrt(3)))
 
 
 def test_init_xavier_has_gain_one_by_default():
@@ -102,11 +102,11 @@ def test_my_init_is_zero_for_a_half_and_uniform_from_five_to_ten_on_either_side(
     values = sample(my_init, 512, 256)
     parts = values[values < 0], values[values == 0], values[values > 0]
     counts = [len(part) for part in parts]
-    assert stats.chisquare(counts, [share * len(values) for share in (1 / 4, 1 / 2, 1 / 4)]).pvalue > 1e-3
-    assert stats.chisquare(counts, [share * len(values) for share in (0.26, 0.48, 0.26)]).pvalue < 1e-6
-    assert stats.chisquare(counts, [share * len(values) for share in (0.24, 0.5, 0.26)]).pvalue < 1e-6
-    assert stats.binomtest(counts[1], len(values), 1 / 2).pvalue > 1e-3
-    assert stats.binomtest(counts[1], len(values), 0.49).pvalue < 1e-6
+    assert scipy.stats.chisquare(counts, [share * len(values) for share in (1 / 4, 1 / 2, 1 / 4)]).pvalue > 1e-3
+    assert scipy.stats.chisquare(counts, [share * len(values) for share in (0.26, 0.48, 0.26)]).pvalue < 1e-6
+    assert scipy.stats.chisquare(counts, [share * len(values) for share in (0.24, 0.5, 0.26)]).pvalue < 1e-6
+    assert scipy.stats.binomtest(counts[1], len(values), 1 / 2).pvalue > 1e-3
+    assert scipy.stats.binomtest(counts[1], len(values), 0.49).pvalue < 1e-6
     assert fits(parts[0], uniform(-10, -5))
     assert fits(parts[2], uniform(5, 10))
     assert not fits(parts[0], uniform(-10, -4.9))

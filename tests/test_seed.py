@@ -9,7 +9,11 @@ import torch
 from pages import cells, output, published
 from transcripts import LANGUAGES
 
-pytestmark = [pytest.mark.usefixtures("site"), pytest.mark.parametrize("language", LANGUAGES)]
+pytestmark = [
+    pytest.mark.no_cover,
+    pytest.mark.usefixtures("site"),
+    pytest.mark.parametrize("language", LANGUAGES),
+]
 
 
 def value(text: str) -> Any:
