@@ -223,6 +223,11 @@ def test_each_change_executes_what_it_can_affect_and_the_site_is_that_of_a_clean
         ran.write_text("")
         return executed(output), read(output), times
 
+    def templates() -> dict[Path, int]:
+        """Return when each template was compiled."""
+        kept = site.root / "build" / "work" / "en" / "doctrees" / "templates"
+        return {path: path.stat().st_mtime_ns for path in kept.rglob("*.cache")}
+
     with site.live() as live:
 
         def after(change: Callable[[], object]) -> tuple[set[str], set[str], int]:
@@ -230,13 +235,15 @@ def test_each_change_executes_what_it_can_affect_and_the_site_is_that_of_a_clean
 
         # the languages share the execution of the same cells, and of no others
         assert happened(live.started) == (with_cells, every - with_cells, 1)
-        first = site.published()
+        first, compiled = site.published(), templates()
+        assert compiled
         assert after(lambda: os.utime(site.root / "docs/en/one.md")) == (set(), set(), 0)
         assert after(lambda: site.edit("docs/en/two.md", "6", "7")) == ({"en  two"}, set(), 1)
         assert after(lambda: site.edit("docs/zh/one.md", "# One", "# Uno")) == ({"zh  one"}, set(), 0)
         # its date is older than the build that read it before
         older = page("Two", COUNTED, "8 * 7")
         assert after(lambda: site.write("docs/en/two.md", older, time=1)) == ({"en  two"}, set(), 1)
+        assert templates() == compiled
         uses_package = {"en  one", "zh  one"}, {"en  api", "zh  api"}
         assert after(lambda: site.edit("src/blockbook/__init__.py", "42", "43")) == (*uses_package, 0)
         assert after(lambda: site.edit("docs/_templates/layout.html", r"\Z", "<!-- new -->")) == (set(), set(), 0)

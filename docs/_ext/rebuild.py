@@ -26,7 +26,7 @@ def keep_templates(app: Sphinx) -> None:
     """Keep compiled templates beside what else a build keeps, for as long as the same versions are installed."""
     if app.builder.format != "html":
         return
-    folder = Path(app.doctreedir, "templates", app.config.inputs_digest[:16])
+    folder = Path(app.doctreedir, "templates", f"of-{app.config.inputs_digest[:16]}")
     if not folder.exists():
         shutil.rmtree(folder.parent, ignore_errors=True)
         folder.mkdir(parents=True)
