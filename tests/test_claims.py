@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from pages import EXECUTED, PAGES, executed, written
-from transcripts import CELL, LANGUAGES, words
+from transcripts import CELL, LANGUAGES, code_cells, words
 
 REVIEWED = tomllib.loads(Path(__file__).with_name("claims_reviewed.toml").read_text(encoding="utf-8"))
 # sources: years and numbers of sections are not results
@@ -39,13 +39,12 @@ def plain(text: str) -> str:
 def evidence(language: str, page: str) -> list[str]:
     """Return for each cell of a page its source and all it showed."""
     shown = []
-    for cell in executed(language, page).cells:
-        if cell.cell_type == "code":
-            parts = [cell.source]
-            for output in cell.outputs:
-                parts += [output.get("text", ""), output.get("evalue", "")]
-                parts += [" ".join(words(data)) for data in output.get("data", {}).values()]
-            shown.append(plain("\n".join(parts)))
+    for cell in code_cells(executed(language, page)):
+        parts = [cell.source]
+        for output in cell.outputs:
+            parts += [output.get("text", ""), output.get("evalue", "")]
+            parts += [" ".join(words(data)) for data in output.get("data", {}).values()]
+        shown.append(plain("\n".join(parts)))
     return shown
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pages import DOCS, EXECUTED, HTML, PAGES, ROOT, cells, executed, written
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
-from transcripts import CELL, LANGUAGES, TRANSCRIPTS, agrees, transcript
+from transcripts import CELL, LANGUAGES, TRANSCRIPTS, agrees, code_cells, transcript
 
 LABEL = re.compile(r"^\(([\w-]+)\)=$", re.MULTILINE)
 
@@ -53,7 +53,7 @@ def test_cells_are_small_and_need_no_translation(page: str) -> None:
 @each_executed_page
 def test_every_cell_ran_and_is_published(language: str, page: str) -> None:
     sources = [match["source"].strip() for match in CELL.finditer(written(language, page))]
-    ran = [cell for cell in executed(language, page).cells if cell.cell_type == "code"]
+    ran = code_cells(executed(language, page))
     assert [cell.execution_count for cell in ran] == list(range(1, len(sources) + 1))
     assert [cell.source.strip() for cell in ran] == sources
     assert [cell.source for cell in cells(language, page)] == sources

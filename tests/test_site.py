@@ -19,7 +19,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from bs4 import NavigableString, Tag
 from pages import DOCS, EXECUTED, HTML, PAGES, cells, published
 from playwright.sync_api import Browser, expect
-from transcripts import LANGUAGES
+from transcripts import LANGUAGES, code_cells
 
 pytestmark = pytest.mark.no_cover
 each_language = pytest.mark.parametrize("language", LANGUAGES)
@@ -575,15 +575,12 @@ def test_pages_download_as_notebooks_that_run(browser: Browser, address: str, la
     notebook = nbformat.read(download.value.path(), as_version=4)
     tab.close()
     nbformat.validate(notebook)
-    published_outputs = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
-    assert any(published_outputs)
+    code = code_cells(notebook)
+    assert any(cell.outputs for cell in code)
     if language == "en":
         nbclient.NotebookClient(notebook, timeout=120, allow_errors=True).execute()
-        raised = [
-            "raises-exception" in cell.metadata.get("tags", ()) for cell in notebook.cells if cell.cell_type == "code"
-        ]
-        outputs = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
-        assert [any(one.output_type == "error" for one in cell) for cell in outputs] == raised
+        raised = ["raises-exception" in cell.metadata.get("tags", ()) for cell in code]
+        assert [any(one.output_type == "error" for one in cell.outputs) for cell in code] == raised
 
 
 @each_language

@@ -27,6 +27,7 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.errors import SphinxError
 from traitlets.config import Config
+from transcripts import code_cells
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "blockbook"
@@ -48,7 +49,7 @@ class CellError(SphinxError):
 
 def execute_once(path: Path, notebook: NotebookNode, timeout: int, shared: Path) -> NotebookNode:
     """Run the cells of a page, or take the outputs if this build has run the same cells for the other language."""
-    cells = [[cell.source, cell.metadata] for cell in _code(notebook)]
+    cells = [[cell.source, cell.metadata] for cell in code_cells(notebook)]
     result = shared / hashlib.sha256(json.dumps(cells).encode()).hexdigest()
     with FileLock(f"{result}.lock"):
         if not result.exists():
@@ -99,7 +100,7 @@ def execute(notebook: NotebookNode, timeout: int) -> NotebookNode:
             raise CellError(f"code cell {reached}: {reason}") from None
         except RuntimeError as error:
             raise CellError(f"the kernel did not start ({error})") from None
-    for number, cell in enumerate(_code(notebook), 1):
+    for number, cell in enumerate(code_cells(notebook), 1):
         errors = [output for output in cell.outputs if output.output_type == "error"]
         if "raises-exception" in cell.metadata.get("tags", ()) and not errors:
             raise CellError(f"code cell {number}: is tagged raises-exception and raised nothing")
@@ -122,19 +123,15 @@ class AheadClient(NotebookClientBase):
 
     def start_client(self) -> None:
         executed = _executions.pop(self.path).result()
-        cells, done = _code(self.notebook), _code(executed)
+        cells, done = code_cells(self.notebook), code_cells(executed)
         if [cell.source for cell in done] != [cell.source for cell in cells]:
             # it was saved between its execution and its reading
             executed = execute(copy.deepcopy(self.notebook), self.nb_config.execution_timeout)
-            done = _code(executed)
+            done = code_cells(executed)
         self.notebook.metadata["language_info"] = executed.metadata["language_info"]
         for cell, other in zip(cells, done, strict=True):
             cell.outputs, cell.execution_count = other.outputs, other.execution_count
         finished[self.path] = executed
-
-
-def _code(notebook: NotebookNode) -> list[NotebookNode]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def start_executions(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
@@ -160,7 +157,7 @@ def note_package_and_report(app: Sphinx, doctree: Any) -> None:
     sources = {os.path.normpath(source) for source in env.dependencies[env.docname]}
     uses_package = any(source.startswith(f"{PACKAGE}{os.sep}") for source in sources)
     if executed := finished.pop(Path(env.doc2path(env.docname)), None):
-        uses_package |= any("blockbook" in cell.source for cell in _code(executed))
+        uses_package |= any("blockbook" in cell.source for cell in code_cells(executed))
         spent = f"{executed.metadata['seconds']:5.1f} s"
     if uses_package:
         for source in PACKAGE.rglob("*.py"):

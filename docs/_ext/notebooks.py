@@ -8,6 +8,7 @@ import nbformat
 from hosting import REPOSITORY_URL
 from nbformat.v4 import new_code_cell, new_markdown_cell
 from sphinx.application import Sphinx
+from transcripts import code_cells
 
 INSTALL = """import importlib.util
 
@@ -28,7 +29,7 @@ def publish_notebook(app: Sphinx, pagename: str, templatename: str, context: dic
     if not executed.exists() or doctree is None:
         return
     notebook = nbformat.read(executed, as_version=4)
-    if not any(cell.cell_type == "code" for cell in notebook.cells):
+    if not code_cells(notebook):
         return
     first = (
         new_code_cell(INSTALL.format(REPOSITORY_URL))

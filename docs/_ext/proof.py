@@ -45,7 +45,7 @@ def add_line(app: Sphinx, doctree: nodes.document) -> None:
     if notebook is None:
         return
     env.note_dependency(str(transcripts.TRANSCRIPTS / f"{env.docname}.txt"))
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    code = transcripts.code_cells(notebook)
     facts = {
         "torch": version("torch").partition("+")[0],
         "cells": len(code),

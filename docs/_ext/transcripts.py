@@ -31,11 +31,14 @@ def transcript(notebook: NotebookNode, prose: dict[str, str]) -> str:
     return f"{session(notebook)}\n{PROSE}\n\n{_statements(prose)}"
 
 
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
 def session(notebook: NotebookNode) -> str:
     """Write an executed page as a session log."""
     blocks = []
-    code = (cell for cell in notebook.cells if cell.cell_type == "code")
-    for number, cell in enumerate(code, 1):
+    for number, cell in enumerate(code_cells(notebook), 1):
         tags = "".join(f"  [{tag}]" for tag in cell.metadata.get("tags", ()))
         blocks.append((f"In {number}:{tags}", cell.source))
         for output in cell.outputs:
