@@ -333,6 +333,19 @@ def transcript_claim(page: str) -> Iterator[Mutant]:
             )
 
 
+def drawing_label(page: str) -> Iterator[Mutant]:
+    """Change a number or a word in a page's drawing, in both languages if it is in both."""
+    pages = {language: (page_path(language, page), read(page_path(language, page))) for language in LANGUAGES}
+    for name in re.findall(r"\]\(([^)]+\.svg)\)", pages["en"][1]):
+        paths = [str(Path(path).with_name(name)) for path, _ in pages.values()]
+        for label in re.finditer(r"(?<=>)[^<>\n]*?(\w+)[^<>\n]*(?=</t)", read(paths[0])):
+            start, end = label.span(1)
+            new = str(int(label[1]) + 1) if label[1].isdecimal() else f"{label[1]}s"
+            changed = label[0][: start - label.start()] + new + label[0][end - label.start() :]
+            files = {path: read(path).replace(f">{label[0]}<", f">{changed}<", 1) for path in paths}
+            yield Mutant("drawing", f"{paths[0]}: {label[0]} → {changed}", files, page)
+
+
 def files_of(page: str) -> Iterator[Mutant]:
     text = read(transcript_path(page))
     yield Mutant("files", f"no {transcript_path(page)}", {transcript_path(page): None})
@@ -366,8 +379,22 @@ PAGE_KINDS: list[Callable[[str], Iterator[Mutant]]] = [
     proved_sentence,
     proved_link,
     proof_label,
+    drawing_label,
     files_of,
 ]
+
+
+def docstring_prose(path: str) -> Iterator[Mutant]:
+    """Change a word or a number in a docstring of the API page, outside its examples."""
+    if not path.endswith(".py"):
+        return
+    text, shown = read(path), re.findall(r"^\.\. auto\w+:: blockbook\.(\w+)", read("docs/en/api.md"), re.MULTILINE)
+    for node in ast.parse(text).body:
+        if getattr(node, "name", "") in shown and (doc := ast.get_docstring(node, clean=False)):
+            start = text.index(doc)
+            for match in re.compile(r"\b(?:\d+|[a-z]{4,})\b").finditer(text, start, start + doc.find(">>>")):
+                new = str(int(match[0]) + 1) if match[0].isdecimal() else "never"
+                yield in_file("docstring: prose", path, "", *match.span(), new)
 
 
 def docstring_values(path: str) -> Iterator[Mutant]:
@@ -551,7 +578,7 @@ def try_package() -> tuple[int, int]:
 
 
 def main() -> int:
-    names = [*(kind.__name__ for kind in PAGE_KINDS), "docstring_values", "claims_alone", "package"]
+    names = [*(kind.__name__ for kind in PAGE_KINDS), "docstring_values", "docstring_prose", "claims_alone", "package"]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=f"Kinds: {', '.join(names)}.")
     parser.add_argument("kinds", nargs="*", metavar="kind", help="what to mutate; everything, if none is named")
     parser.add_argument("--count", type=int, default=9, help="mutants of each kind")
@@ -571,9 +598,11 @@ def main() -> int:
         for kind in PAGE_KINDS:
             if kind.__name__ in kinds:
                 survivors += try_all(choose(kind, pages), CHECKS)
-        if "docstring_values" in kinds:
+        if {"docstring_values", "docstring_prose"} & set(kinds):
             files = ["README.md", *(f"src/blockbook/{path.name}" for path in (ROOT / "src" / "blockbook").glob("*.py"))]
-            survivors += try_all(choose(docstring_values, sorted(files)), ["--doctest-modules"])
+            for kind, tests in ((docstring_values, ["--doctest-modules"]), (docstring_prose, CHECKS)):
+                if kind.__name__ in kinds:
+                    survivors += try_all(choose(kind, sorted(files)), tests)
         if "claims_alone" in kinds:
             print("For comparison, by the claims test alone, without the transcripts:")
             for kind in (prose_number, prose_number_of_both):

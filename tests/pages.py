@@ -1,12 +1,15 @@
 """The pages as they are written, as the build executed them, and as it published them."""
 
+import inspect
+import re
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 
 import nbformat
 from bs4 import BeautifulSoup, Tag
-from transcripts import CELL
+from transcripts import CELL, facts
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -15,6 +18,11 @@ WORK = ROOT / "build" / "work"
 
 PAGES = sorted(path.relative_to(DOCS / "en").with_suffix("").as_posix() for path in (DOCS / "en").rglob("*.md"))
 EXECUTED = [page for page in PAGES if CELL.search((DOCS / "en" / f"{page}.md").read_text(encoding="utf-8"))]
+
+DRAWING = re.compile(r"!\[[^]]*\]\((?P<file>[^)]+\.svg)\)")
+# what is code in a drawing: a call, a name of several words
+CODE = re.compile(r"(?<!\S)[\w.]*(?:_\w|\(\))[\w.()]*(?!\S)")
+DOCUMENTED = re.compile(r"^\.\. auto\w+:: blockbook\.(?P<name>\S+)\n(?:   :members: (?P<members>.*)\n)?", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,23 @@ class Cell:
 
 def written(language: str, page: str) -> str:
     return (DOCS / language / f"{page}.md").read_text(encoding="utf-8")
+
+
+def stated(language: str, page: str) -> str:
+    """Return a page as it is written, with what its drawings and the docstrings on it say."""
+    folder = (DOCS / language / page).parent
+
+    def drawing(match: re.Match[str]) -> str:
+        said = facts("image/svg+xml", (folder / match["file"]).read_text(encoding="utf-8"))
+        return f"{match[0]}\n\n" + CODE.sub(r"`\g<0>`", said)
+
+    def docstrings(match: re.Match[str]) -> str:
+        import blockbook
+
+        names = [match["name"], *(f"{match['name']}.{member}" for member in re.findall(r"\w+", match["members"] or ""))]
+        return match[0] + "\n".join(str(inspect.getdoc(attrgetter(name)(blockbook))) for name in names)
+
+    return DOCUMENTED.sub(docstrings, DRAWING.sub(drawing, written(language, page)))
 
 
 def executed(language: str, page: str) -> nbformat.NotebookNode:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pages import EXECUTED, PAGES, executed, written
+from pages import EXECUTED, PAGES, executed, stated
 from transcripts import CELL, LANGUAGES, code_cells, words
 
 REVIEWED = tomllib.loads(Path(__file__).with_name("claims_reviewed.toml").read_text(encoding="utf-8"))
@@ -49,7 +49,7 @@ def evidence(language: str, page: str) -> list[str]:
 
 
 def sections(language: str, page: str) -> list[Section]:
-    source = written(language, page).split("---\n", 2)[-1]
+    source = stated(language, page).split("---\n", 2)[-1]
     shown = iter(evidence(language, page))
     found = []
     for part in re.split(r"^(?=## )", source, flags=re.MULTILINE):

@@ -1,9 +1,11 @@
 import doctest
 import inspect
+import re
 import subprocess
 import sys
 
 import pytest
+from test_claims import NUMBER
 from torch import nn
 
 import blockbook
@@ -18,6 +20,8 @@ METHODS = [
 ]
 # a block's source is that of its chapter; a table and a picture are what their functions return
 WITH_SOURCE = [value for value in PUBLIC if inspect.isfunction(value) or issubclass(value, nn.Module)]
+# bounds, which tests/test_blocks.py and tests/test_initialization.py check
+BOUNDS = {"FixedHiddenMLP": {"1"}, "my_init": {"10"}}
 
 
 def by_name(value):
@@ -47,6 +51,16 @@ def test_star_import_gives_the_public_names():
 def test_docstring_begins_with_a_sentence_and_has_an_example(value):
     assert value.__doc__.splitlines()[0].endswith((".", ":"))
     assert doctest.DocTestParser().get_examples(value.__doc__)
+
+
+@pytest.mark.parametrize("value", PUBLIC + METHODS, ids=by_name)
+def test_numbers_of_a_docstring_are_in_its_example_or_signature(value):
+    without_source = re.sub(r"^Source:\n(?:    .*\n)+", "", inspect.getdoc(value), flags=re.MULTILINE)
+    parts = doctest.DocTestParser().parse(without_source)
+    said = "".join(part for part in parts if isinstance(part, str))
+    shown = "".join(part.source + part.want for part in parts if isinstance(part, doctest.Example))
+    uncovered = set(NUMBER.findall(said)) - set(NUMBER.findall(f"{shown} {inspect.signature(value)}"))
+    assert uncovered == BOUNDS.get(value.__qualname__, set())
 
 
 @pytest.mark.parametrize("value", WITH_SOURCE, ids=by_name)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pages import DOCS, EXECUTED, HTML, PAGES, ROOT, cells, executed, written
+from pages import DOCS, EXECUTED, HTML, PAGES, ROOT, cells, executed, stated, written
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from transcripts import CELL, LANGUAGES, TRANSCRIPTS, agrees, code_cells, transcript
 
@@ -94,7 +94,7 @@ class TranscriptExtension(SingleFileSnapshotExtension):
 @each_language
 @each_page
 def test_transcript(language: str, page: str, snapshot: Any) -> None:
-    prose = {each: written(each, page) for each in LANGUAGES}
+    prose = {each: stated(each, page) for each in LANGUAGES}
     assert transcript(executed(language, page), prose) == snapshot(extension_class=TranscriptExtension, name=page)
 
 

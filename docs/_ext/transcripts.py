@@ -47,7 +47,7 @@ def session(notebook: NotebookNode) -> str:
             elif output.output_type == "error":
                 blocks.append((f"raised {number}:", f"{output.ename}: {output.evalue}"))
             else:
-                blocks += [(f"{kind} {number}:", _facts(kind, data)) for kind, data in sorted(output.data.items())]
+                blocks += [(f"{kind} {number}:", facts(kind, data)) for kind, data in sorted(output.data.items())]
     return _joined(blocks)
 
 
@@ -96,7 +96,7 @@ def _indented(text: str) -> str:
     return "\n".join(f"    {line}".rstrip() for line in text.strip("\n").splitlines())
 
 
-def _facts(kind: str, data: str) -> str:
+def facts(kind: str, data: str) -> str:
     """Return plain text as it is, and of anything else its words and a digest of its form."""
     if kind == "text/plain":
         return data
