@@ -121,7 +121,7 @@ def _import_for_builds(pages: str, package: str) -> None:
             import_module(module)
     # these make at first what they then keep: patterns for a theme's selectors and for code, a check of notebooks
     import_module("soupsieve").compile("li.a > b:not(.c)")
-    import_module("IPython.lib.lexers").IPython3Lexer()
+    import_module("ipython_pygments_lexers").IPython3Lexer()
     import_module("nbformat.v4").new_notebook()
 
 
