@@ -397,6 +397,17 @@ def docstring_prose(path: str) -> Iterator[Mutant]:
                 yield in_file("docstring: prose", path, "", *match.span(), new)
 
 
+def signature(path: str) -> Iterator[Mutant]:
+    """Let an argument that must be named be given by its place, or change a default."""
+    if not path.endswith(".py") or Path(path).name.startswith("_"):
+        return
+    text = read(path)
+    swap = {"*, ": "", "True": "False", "False": "True", "None": "True"}
+    for line in re.finditer(r"^ *def (?:__init__|[a-z]\w*)\(.*", text, re.MULTILINE):
+        for match in re.compile(r"\*, |(?<== )(?:\d[\d.]*|True|False|None)|(?<== \")\w+").finditer(text, *line.span()):
+            yield in_file("signature", path, "", *match.span(), swap.get(match[0], f"{match[0]}1"))
+
+
 def docstring_values(path: str) -> Iterator[Mutant]:
     """Change what an example in a docstring, or in the README, is expected to print."""
     text = read(path)
@@ -500,6 +511,9 @@ def in_child(function: Callable[[], int], seconds: float = 300) -> tuple[int, st
 CHECKS = ["tests/test_pages.py", "tests/test_claims.py", "tests/test_seed.py"]
 
 
+FILE_KINDS = {docstring_values: ["--doctest-modules"], docstring_prose: CHECKS, signature: CHECKS}
+
+
 def killer(mutant: Mutant, tests: list[str]) -> str:
     """Return what turned red in the mutated copy, nothing if all stayed green."""
     try:
@@ -578,7 +592,7 @@ def try_package() -> tuple[int, int]:
 
 
 def main() -> int:
-    names = [*(kind.__name__ for kind in PAGE_KINDS), "docstring_values", "docstring_prose", "claims_alone", "package"]
+    names = [*(kind.__name__ for kind in (*PAGE_KINDS, *FILE_KINDS)), "claims_alone", "package"]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], epilog=f"Kinds: {', '.join(names)}.")
     parser.add_argument("kinds", nargs="*", metavar="kind", help="what to mutate; everything, if none is named")
     parser.add_argument("--count", type=int, default=9, help="mutants of each kind")
@@ -598,9 +612,9 @@ def main() -> int:
         for kind in PAGE_KINDS:
             if kind.__name__ in kinds:
                 survivors += try_all(choose(kind, pages), CHECKS)
-        if {"docstring_values", "docstring_prose"} & set(kinds):
+        if {kind.__name__ for kind in FILE_KINDS} & set(kinds):
             files = ["README.md", *(f"src/blockbook/{path.name}" for path in (ROOT / "src" / "blockbook").glob("*.py"))]
-            for kind, tests in ((docstring_values, ["--doctest-modules"]), (docstring_prose, CHECKS)):
+            for kind, tests in FILE_KINDS.items():
                 if kind.__name__ in kinds:
                     survivors += try_all(choose(kind, sorted(files)), tests)
         if "claims_alone" in kinds:

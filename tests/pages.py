@@ -38,7 +38,7 @@ def written(language: str, page: str) -> str:
 
 
 def stated(language: str, page: str) -> str:
-    """Return a page as it is written, with what its drawings and the docstrings on it say."""
+    """Return a page as it is written, with what its drawings, and the signatures and docstrings on it, say."""
     folder = (DOCS / language / page).parent
 
     def drawing(match: re.Match[str]) -> str:
@@ -49,7 +49,8 @@ def stated(language: str, page: str) -> str:
         import blockbook
 
         names = [match["name"], *(f"{match['name']}.{member}" for member in re.findall(r"\w+", match["members"] or ""))]
-        return match[0] + "\n".join(str(inspect.getdoc(attrgetter(name)(blockbook))) for name in names)
+        shown = {name: attrgetter(name)(blockbook) for name in names}
+        return "\n".join(f"{name}{inspect.signature(value)}\n{inspect.getdoc(value)}" for name, value in shown.items())
 
     return DOCUMENTED.sub(docstrings, DRAWING.sub(drawing, written(language, page)))
 

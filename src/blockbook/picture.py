@@ -23,7 +23,7 @@ STYLE = """\
 """
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Picture:
     """A module as it was when the picture was taken: ``text`` for a terminal, ``html`` for a page.
 
