@@ -393,7 +393,7 @@ def docstring_prose(path: str) -> Iterator[Mutant]:
         if getattr(node, "name", "") in shown and (doc := ast.get_docstring(node, clean=False)):
             start = text.index(doc)
             for match in re.compile(r"\b(?:\d+|[a-z]{4,})\b").finditer(text, start, start + doc.find(">>>")):
-                new = str(int(match[0]) + 1) if match[0].isdecimal() else "never"
+                new = str(int(match[0]) + 1) if match[0].isdecimal() else f"un{match[0]}"
                 yield in_file("docstring: prose", path, "", *match.span(), new)
 
 
