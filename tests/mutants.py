@@ -27,7 +27,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 
-from transcripts import CELL, CLAIM, LANGUAGES, PROSE  # noqa: E402
+from transcripts import CELL, CLAIM, DOCUMENTED, DRAWING, LANGUAGES, PROSE  # noqa: E402
 
 # a run in the book's own folder makes a copy of it, and goes on as the copy's own tests/mutants.py
 COPY, PRISTINE = ROOT / "build" / "mutants" / "copy", ROOT.with_name("pristine")
@@ -335,13 +335,12 @@ def transcript_claim(page: str) -> Iterator[Mutant]:
 
 def drawing_label(page: str) -> Iterator[Mutant]:
     """Change a number or a word in a page's drawing, in both languages if it is in both."""
-    pages = {language: (page_path(language, page), read(page_path(language, page))) for language in LANGUAGES}
-    for name in re.findall(r"\]\(([^)]+\.svg)\)", pages["en"][1]):
-        paths = [str(Path(path).with_name(name)) for path, _ in pages.values()]
+    for drawing in DRAWING.finditer(read(page_path("en", page))):
+        paths = [str(Path(page_path(language, page)).with_name(drawing["file"])) for language in LANGUAGES]
         for label in re.finditer(r"(?<=>)[^<>\n]*?(\w+)[^<>\n]*(?=</t)", read(paths[0])):
-            start, end = label.span(1)
+            start, end = (at - label.start() for at in label.span(1))
             new = str(int(label[1]) + 1) if label[1].isdecimal() else f"{label[1]}s"
-            changed = label[0][: start - label.start()] + new + label[0][end - label.start() :]
+            changed = replaced(label[0], start, end, new)
             files = {path: read(path).replace(f">{label[0]}<", f">{changed}<", 1) for path in paths}
             yield Mutant("drawing", f"{paths[0]}: {label[0]} → {changed}", files, page)
 
@@ -388,7 +387,7 @@ def docstring_prose(path: str) -> Iterator[Mutant]:
     """Change a word or a number in a docstring of the API page, outside its examples."""
     if not path.endswith(".py"):
         return
-    text, shown = read(path), re.findall(r"^\.\. auto\w+:: blockbook\.(\w+)", read("docs/en/api.md"), re.MULTILINE)
+    text, shown = read(path), {match["name"] for match in DOCUMENTED.finditer(read(page_path("en", "api")))}
     for node in ast.parse(text).body:
         if getattr(node, "name", "") in shown and (doc := ast.get_docstring(node, clean=False)):
             start = text.index(doc)

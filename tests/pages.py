@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 from bs4 import BeautifulSoup, Tag
-from transcripts import CELL, facts
+from transcripts import CELL, DOCUMENTED, DRAWING, facts
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -19,10 +19,8 @@ WORK = ROOT / "build" / "work"
 PAGES = sorted(path.relative_to(DOCS / "en").with_suffix("").as_posix() for path in (DOCS / "en").rglob("*.md"))
 EXECUTED = [page for page in PAGES if CELL.search((DOCS / "en" / f"{page}.md").read_text(encoding="utf-8"))]
 
-DRAWING = re.compile(r"!\[[^]]*\]\((?P<file>[^)]+\.svg)\)")
-# what is code in a drawing: a call, a name of several words
-CODE = re.compile(r"(?<!\S)[\w.]*(?:_\w|\(\))[\w.()]*(?!\S)")
-DOCUMENTED = re.compile(r"^\.\. auto\w+:: blockbook\.(?P<name>\S+)\n(?:   :members: (?P<members>.*)\n)?", re.MULTILINE)
+# a call, a name of several words
+CODE_IN_DRAWING = re.compile(r"(?<!\S)[\w.]*(?:_\w|\(\))[\w.()]*(?!\S)")
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ def stated(language: str, page: str) -> str:
 
     def drawing(match: re.Match[str]) -> str:
         said = facts("image/svg+xml", (folder / match["file"]).read_text(encoding="utf-8"))
-        return f"{match[0]}\n\n" + CODE.sub(r"`\g<0>`", said)
+        return f"{match[0]}\n\n" + CODE_IN_DRAWING.sub(r"`\g<0>`", said)
 
     def docstrings(match: re.Match[str]) -> str:
         import blockbook

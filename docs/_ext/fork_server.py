@@ -120,9 +120,10 @@ def _import_for_builds(pages: str, package: str) -> None:
         with stops_held():
             import_module(module)
     # these make at first what they then keep: patterns for a theme's selectors and for code, a check of notebooks
-    import_module("soupsieve").compile("li.a > b:not(.c)")
-    import_module("ipython_pygments_lexers").IPython3Lexer()
-    import_module("nbformat.v4").new_notebook()
+    with stops_held():
+        import_module("soupsieve").compile("li.a > b:not(.c)")
+        import_module("ipython_pygments_lexers").IPython3Lexer()
+        import_module("nbformat.v4").new_notebook()
 
 
 def stop() -> None:

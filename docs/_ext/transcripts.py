@@ -21,6 +21,8 @@ CELL = re.compile(
     r"^```\{code-cell\} python\n(?P<tags>---\n.*?\n---\n|(?::[^\n]*\n)*)\n?(?P<source>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
+DRAWING = re.compile(r"!\[[^]]*\]\((?P<file>[^)]+\.svg)\)")
+DOCUMENTED = re.compile(r"^\.\. auto\w+:: blockbook\.(?P<name>\S+)\n(?:   :members: (?P<members>.*)\n)?", re.MULTILINE)
 OUTPUT = re.compile(r"^((?!In )\S+ \d+:\n(?: {4}.*\n|\n)*)", re.MULTILINE)
 FLOAT = re.compile(r"(?<![\w.])-?\d+\.\d{4,}(?:e[-+]\d+)?")
 CLAIM = re.compile(r"^- (?P<sentence>.*?)\s*\[[^]]*\]\(#(?P<label>proof-[\w-]+)\)$", re.MULTILINE)
